@@ -26,6 +26,13 @@ impl CallbackHandler {
     pub(super) fn new(batches: Batches, callbacks: Option<Callbacks>) -> Self {
         Self { batches, callbacks }
     }
+
+    /// The callbacks, if there is a secret to sign those of this owner with: what cannot be signed
+    /// is never sent.
+    fn signed(&self, owner: &str) -> Result<&Callbacks, Status> {
+        let callbacks = self.callbacks.as_ref().filter(|callbacks| callbacks.are_taken(owner));
+        callbacks.ok_or_else(not_taken)
+    }
 }
 
 #[tonic::async_trait]
@@ -56,8 +63,7 @@ impl CallbackService for CallbackHandler {
     ) -> Result<Response<ResendCallbackResponse>, Status> {
         let owner = caller(&request)?.name;
         let id = NotificationId::from_text(&request.get_ref().callback_id);
-        let Some(callbacks) = &self.callbacks else { return Err(not_taken()) };
-        let resent = callbacks.resend(&owner, &id).await;
+        let resent = self.signed(&owner)?.resend(&owner, &id).await;
         let resent = resent.map_err(|error| batch_request::queue_status(&error))?;
         let resent = resent.ok_or_else(|| Status::not_found("there is no such callback"))?;
         let callback = Some(to_message(resent));
@@ -70,9 +76,7 @@ impl CallbackService for CallbackHandler {
     ) -> Result<Response<TestCallbackResponse>, Status> {
         let owner = caller(&request)?.name;
         // Whoever tries it where none are signed has found no error of ours.
-        let callbacks = self.callbacks.as_ref().filter(|callbacks| callbacks.are_taken(&owner));
-        let callbacks = callbacks.ok_or_else(not_taken)?;
-        match callbacks.test(&owner, &request.get_ref().url).await {
+        match self.signed(&owner)?.test(&owner, &request.get_ref().url).await {
             Ok((delivered, result)) => {
                 Ok(Response::new(TestCallbackResponse { delivered, result }))
             }

@@ -310,5 +310,9 @@ async fn without_secrets_no_callback_is_taken() {
         let answer = trial.send(product.address).await;
         assert_eq!((answer.status, answer.json()["code"].as_i64()), (400, Some(9)), "{answer:?}");
     }
+    // Nor is one of earlier days sent again: it would wait for a signature for ever.
+    let again = HttpRequest::post("/v1/callbacks/msg_x_finished:resend", json!({}));
+    let answer = again.send(product.address).await;
+    assert_eq!((answer.status, answer.json()["code"].as_i64()), (400, Some(9)), "{answer:?}");
     product.stop().await;
 }
