@@ -111,7 +111,8 @@ impl Callbacks {
         let url = ReceiverUrl::parse(url)?;
         let secrets = self.secrets(owner).await.map_err(TestError::Secrets)?;
         let now = self.0.clock.now();
-        let id = format!("msg_test_{}", seconds(now));
+        // Two trials of one second are two messages: a receiver passes over an id that it has seen.
+        let id = format!("msg_test_{}", since_epoch(now).as_nanos());
         let message = signed(id, payload::trial(now), &secrets, now);
         let answer = self.0.courier.send(&url, message).await;
         let is_taken = matches!(answer, ReceiverAnswer::Status { code: 200..=299, .. });
@@ -241,5 +242,9 @@ fn signed(id: String, body: String, secrets: &[Secret], now: SystemTime) -> Sign
 }
 
 fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    since_epoch(at).as_secs()
+}
+
+fn since_epoch(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

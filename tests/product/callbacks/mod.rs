@@ -224,6 +224,20 @@ async fn what_was_not_taken_is_sent_again_under_the_same_id_and_410_ends_it() {
 }
 
 #[tokio::test]
+async fn two_trials_of_one_moment_are_two_messages() {
+    let calling = Calling::start().await;
+    let mut receiver = Receiver::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        receiver.answer("HTTP/1.1 204 No Content\r\n\r\n");
+        assert!(calling.test(&receiver.url).await.unwrap().delivered);
+        ids.push(receiver.next().await.header("webhook-id").to_owned());
+    }
+    assert_ne!(ids[0], ids[1], "a receiver would take the second for the first, sent again");
+    calling.stop().await;
+}
+
+#[tokio::test]
 async fn redirects_private_addresses_and_plain_text_are_not_followed() {
     let calling = Calling::start().await;
     let mut receiver = Receiver::start().await;
