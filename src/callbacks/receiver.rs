@@ -22,7 +22,10 @@ pub enum UrlError {
     #[error("names no host")]
     Host,
     /// It is not encrypted.
-    #[error("is not https; http is for receivers on this machine alone")]
+    #[error(
+        "is not https; http is for receivers on this machine alone, by their address and not by a \
+         name, such as http://127.0.0.1:8080/mailvet"
+    )]
     Plain,
 }
 
@@ -63,6 +66,8 @@ mod tests {
         for text in ["http://crm.example.com/", "http://10.0.0.1/", "http://localhost/"] {
             assert_eq!(error(text), UrlError::Plain, "{text}");
         }
+        // It is this machine, and a name: the remedy is its address.
+        assert!(error("http://localhost:8080/").to_string().contains("http://127.0.0.1:8080/"));
         for text in ["https://crm.example.com/", "http://127.0.0.1:8080/"] {
             assert!(ReceiverUrl::parse(text).is_ok(), "{text}");
         }
