@@ -76,7 +76,8 @@ impl HttpUrl {
         let default_port = if is_tls { 443 } else { 80 };
         let port = match behind.strip_prefix(':') {
             None | Some("") => default_port,
-            Some(_) => authority.port_u16().ok_or(HttpUrlError::NotOne)?,
+            // Nothing can listen on port 0.
+            Some(_) => authority.port_u16().filter(|port| *port > 0).ok_or(HttpUrlError::NotOne)?,
         };
         let name = authority.host().trim_matches(['[', ']']);
         let host = match name.parse::<IpAddr>() {
@@ -146,7 +147,7 @@ mod tests {
         for text in ["", "crm.example.com", "/hooks", "ftp://crm.example.com/", "file:///etc"] {
             assert_eq!(error(text), HttpUrlError::NotOne, "{text}");
         }
-        for port in ["65536", "99999", "4432109", "x"] {
+        for port in ["0", "00", "65536", "99999", "4432109", "x"] {
             let error = error(&format!("https://crm.example.com:{port}/"));
             assert_eq!(error, HttpUrlError::NotOne, "{port}");
         }
