@@ -6,6 +6,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::download::ListDownload;
+use super::field_names::{json_path, renamed};
 use super::form::AnswerForm;
 use super::openapi;
 use super::response::{self, JSON, TimeLimit};
@@ -41,7 +42,7 @@ impl AnswerPlan {
                 Some(status) if status.code() != code => response::error(&status),
                 _ => *response,
             },
-            _ if let Some(status) = failed => response::error(status),
+            _ if let Some(status) = failed => response::error(&self.in_names_of_caller(status)),
             Self::Rpc { matched, form, limit } if matched.route.rpc.is_server_streaming() => {
                 response::stream(answer, matched.route.output(), form, limit)
             }
@@ -52,6 +53,17 @@ impl AnswerPlan {
                 let answer = download.answer(answer).await;
                 answer.unwrap_or_else(|status| response::error(&status))
             }
+        }
+    }
+
+    /// The failure of a call, with the names that its caller has for the fields.
+    fn in_names_of_caller(&self, failed: &Status) -> Status {
+        match self {
+            Self::Rpc { matched, .. } => {
+                let request = matched.route.input();
+                renamed(failed, |path| json_path(&request, path))
+            }
+            Self::Local(_) | Self::Hook | Self::Upload(_) | Self::Download(_) => failed.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod browser_guard;
 mod cors;
 mod csv;
 mod download;
+mod field_names;
 mod form;
 mod frames;
 mod hook_call;

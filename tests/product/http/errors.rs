@@ -60,6 +60,24 @@ async fn a_request_that_cannot_be_taken_says_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_field_has_one_name_whatever_is_wrong_with_it() {
+    let product = Product::start().await;
+    let send = |request: HttpRequest| request.send(product.address);
+    for age in ["1 day", "-1s"] {
+        let body = format!(r#"{{"address":"a@b.test","options":{{"maxAge":"{age}"}}}}"#);
+        let refused = send(HttpRequest::post(VERIFY, body)).await;
+        assert_error(&refused, 400, 3, "options.maxAge: ");
+        assert_eq!(fields(&refused), ["options.maxAge"], "{age}");
+    }
+    for size in ["many", "-1"] {
+        let refused = send(HttpRequest::get(&format!("/v1/batches?pageSize={size}"))).await;
+        assert_error(&refused, 400, 3, "pageSize: ");
+        assert_eq!(fields(&refused), ["pageSize"], "{size}");
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_is_bounded_as_a_message_is() {
     let product = Product::with(|config| config.server.limits.request_octets = 2000).await;
     let body = format!(r#"{{"address":"{}"}}"#, "a".repeat(2000));
