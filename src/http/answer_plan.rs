@@ -11,7 +11,7 @@ use super::form::AnswerForm;
 use super::openapi;
 use super::response::{self, JSON, TimeLimit};
 use super::routes::{NoRoute, RouteMatch};
-use super::upload::ListUpload;
+use super::upload::{self, ListUpload};
 
 /// The way the services' answer becomes the caller's.
 pub(super) enum AnswerPlan {
@@ -63,7 +63,8 @@ impl AnswerPlan {
                 let request = matched.route.input();
                 renamed(failed, |path| json_path(&request, path))
             }
-            Self::Local(_) | Self::Hook | Self::Upload(_) | Self::Download(_) => failed.clone(),
+            Self::Upload(_) => renamed(failed, upload::parameter),
+            Self::Local(_) | Self::Hook | Self::Download(_) => failed.clone(),
         }
     }
 }
@@ -71,9 +72,14 @@ impl AnswerPlan {
 impl LocalAnswer {
     /// An error of HTTP's own, that counts as `code`.
     pub(super) fn refuse(code: Code, status: StatusCode, message: &str) -> Self {
-        let mut response = response::error(&Status::new(code, message));
+        Self::from_status(&Status::new(code, message), status)
+    }
+
+    /// The same for an error with details.
+    pub(super) fn from_status(error: &Status, status: StatusCode) -> Self {
+        let mut response = response::error(error);
         *response.status_mut() = status;
-        Self { code, response: Box::new(response) }
+        Self { code: error.code(), response: Box::new(response) }
     }
 }
 

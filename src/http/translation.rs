@@ -12,11 +12,9 @@ use http_body_util::StreamBody;
 use prost::Message as _;
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::accept::accepted;
 use super::answer_plan::{AnswerPlan, LocalAnswer, document, refuse_method, refuse_route};
-use super::bad_request::BadRequest;
 use super::body::{BodyLimits, BodyReader};
 use super::browser_guard::BrowserGuard;
 use super::config::Config;
@@ -149,8 +147,8 @@ impl Translation {
                 (grpc_request(upload::RPC_PATH, &parts, body), AnswerPlan::Upload(upload))
             }
             Err(bad) => {
-                let (code, status) = (Code::InvalidArgument, StatusCode::BAD_REQUEST);
-                refuse(parts, LocalAnswer::refuse(code, status, &bad.sentence()))
+                let answer = LocalAnswer::from_status(&bad.into(), StatusCode::BAD_REQUEST);
+                refuse(parts, answer)
             }
         }
     }
@@ -283,7 +281,7 @@ fn translate(
             true => request::encode_lines(&asked, &query, &body.octets),
             false => request::encode(&asked, &query, &body.octets).map(|message| vec![message]),
         };
-        let frames = messages.map_err(bad_request)?.into_iter().map(|it| frames::frame(&it));
+        let frames = messages?.into_iter().map(|it| frames::frame(&it));
         let frames = frames.collect::<Option<Vec<_>>>();
         let frames = frames.ok_or_else(|| Status::out_of_range("the message is too long"))?;
         Ok::<_, Status>(Frame::data(Bytes::from(frames.concat())))
@@ -308,10 +306,4 @@ fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
 /// A request of gRPC to `path`, by the caller of the request with these `parts`.
 fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request<Body> {
     CallOrigin::from_parts(parts).into_request(path, body)
-}
-
-fn bad_request(bad: BadRequest) -> Status {
-    let sentence = bad.sentence();
-    let details = ErrorDetails::with_bad_request_violation(bad.field, bad.message);
-    Status::with_error_details(Code::InvalidArgument, sentence, details)
 }

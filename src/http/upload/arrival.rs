@@ -13,7 +13,6 @@ use super::parse;
 use super::reading::{self, ArrivedList};
 use super::spool::{SpoolWriter, signs_of_life};
 use crate::batch::uploads::{SpoolFile, UploadStore};
-use crate::http::bad_request::BadRequest;
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{
     BatchEnd, BatchOptions, BatchPage, BatchSpec, CallbackSpec, ListFindings, UploadListRequest,
@@ -65,7 +64,7 @@ impl ListArrival {
     async fn take(&self, source: UploadBody, parameters: String) -> Result<(), Status> {
         let (request, spool) = match source {
             UploadBody::File(mut file) => {
-                let request = parse(&parameters).map_err(bad)?;
+                let request = parse(&parameters)?;
                 self.messages.send(Part::Spec(spec(&request))).await?;
                 let mut spool = self.begin_spool().await?;
                 while let Some(data) = file.next().await? {
@@ -93,7 +92,7 @@ impl ListArrival {
                 form_urlencoded::Serializer::new(String::new()).append_pair(name, text).finish();
             parameters = format!("{parameters}&{pair}");
         }
-        let mut request = parse(parameters.trim_start_matches('&')).map_err(bad)?;
+        let mut request = parse(parameters.trim_start_matches('&'))?;
         if request.filename.is_empty() {
             request.filename.clone_from(&head.filename);
         }
@@ -146,10 +145,6 @@ impl ListArrival {
         *self.read.lock() = Some(ended?);
         self.messages.send(Part::End(BatchEnd { rows })).await
     }
-}
-
-fn bad(bad: BadRequest) -> Status {
-    Status::invalid_argument(bad.sentence())
 }
 
 /// The description of the batch.

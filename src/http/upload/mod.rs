@@ -34,6 +34,7 @@ pub(crate) use self::reading::{ArrivedList, sent_address};
 pub(super) use self::reading::{StoredReading, options};
 use self::spool::SpoolWriter;
 use super::bad_request::BadRequest;
+use super::field_names::json_path;
 use super::{query, request};
 use crate::batch::uploads::UploadStore;
 use crate::campaign::BatchId;
@@ -188,10 +189,36 @@ pub(super) fn parse(parameters: &str) -> Result<UploadListRequest, BadRequest> {
         .map_err(|error| BadRequest::new("", error.to_string()))
 }
 
+/// The parameter that was given for the field at this path of the call's messages. A field that
+/// none was given for keeps its path.
+pub(super) fn parameter(path: &str) -> String {
+    let name = match path {
+        "spec.callback.url" => "callback_url",
+        "spec.display_name" => "filename",
+        _ => path.strip_prefix("spec.options.").or(path.strip_prefix("spec.")).unwrap_or(path),
+    };
+    let of = json::descriptors().get_message_by_name("mailvet.v1.UploadListRequest");
+    of.map_or_else(|| path.to_owned(), |of| json_path(&of, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::proto::Depth;
+
+    #[test]
+    fn a_fault_of_the_batch_is_told_of_the_parameter_that_was_given() {
+        for (path, expected) in [
+            ("spec.options.depth", "depth"),
+            ("spec.options.send_policy", "sendPolicy"),
+            ("spec.request_id", "requestId"),
+            ("spec.callback.url", "callbackUrl"),
+            ("skipRows", "skipRows"),
+            ("end.rows", "end.rows"),
+        ] {
+            assert_eq!(parameter(path), expected);
+        }
+    }
 
     #[test]
     fn parameters_are_read_by_name_and_unknown_ones_are_refused() {

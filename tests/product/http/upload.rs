@@ -248,6 +248,28 @@ async fn what_is_no_list_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_cannot_be_taken_is_named_as_it_was_given() {
+    let product = Product::start().await;
+    let long = "x".repeat(257);
+    for (request, parameter) in [
+        (upload("?skipRows=x", LIST), "skipRows"),
+        (upload("?depth=9", LIST), "depth"),
+        (upload(&format!("?requestId={long}"), LIST), "requestId"),
+        (form(&[("sendPolicy", "ALL")], "a.csv", LIST.as_bytes()), "sendPolicy"),
+        (form(&[("requestId", &long)], "a.csv", LIST.as_bytes()), "requestId"),
+    ] {
+        let answer = request.send(product.address).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let body = answer.json();
+        let message = body["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{parameter}: ")), "{message}");
+        assert_eq!(body["details"][0]["fieldViolations"][0]["field"], parameter, "{message}");
+    }
+    nothing_is_left(&product).await;
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let product = Product::start().await;
     let mut stream = TcpStream::connect(product.address).await.unwrap();
