@@ -4,6 +4,7 @@ mod charsets;
 mod hostile;
 mod phrases;
 mod quoted;
+mod readings;
 mod rules;
 mod words;
 

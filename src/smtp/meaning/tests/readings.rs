@@ -1,0 +1,25 @@
+//! Claims about the meaning of replies whose words say two things.
+
+use super::at_rcpt;
+use crate::smtp::meaning::Meaning;
+
+#[test]
+fn a_server_in_front_that_reached_nobody_has_not_asked_for_the_recipient() {
+    let front = "550 5.1.1 <ada@example.org>: Recipient address rejected: undeliverable address: ";
+    for reason in [
+        "connect to mx.example.org[192.0.2.9]:25: Connection refused",
+        "unable to look up host mx.example.org: Name or service not known",
+        "conversation with mx.example.org[192.0.2.9] timed out while sending RCPT TO",
+        "mail transport unavailable",
+        "Cannot start TLS: handshake failure",
+    ] {
+        assert_eq!(at_rcpt(&format!("{front}{reason}")), Meaning::NetworkOrServerError, "{reason}");
+    }
+    for reason in [
+        "unknown user: \"ada\"",
+        "User unknown in virtual mailbox table",
+        "host mx.example.org[192.0.2.9] said: 550 No such user (in reply to RCPT TO command)",
+    ] {
+        assert_eq!(at_rcpt(&format!("{front}{reason}")), Meaning::MailboxNotFound, "{reason}");
+    }
+}
