@@ -23,3 +23,22 @@ fn a_server_in_front_that_reached_nobody_has_not_asked_for_the_recipient() {
         assert_eq!(at_rcpt(&format!("{front}{reason}")), Meaning::MailboxNotFound, "{reason}");
     }
 }
+
+#[test]
+fn a_thing_that_a_mailbox_lacks_is_no_missing_mailbox() {
+    for reply in [
+        "550 5.7.1 No valid recipient certificate was found, the message cannot be encrypted",
+        "550 Recipient's public key unknown",
+        "550 5.1.1 User license not found",
+        "550 mailbox policy not found",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
+    }
+    for reply in [
+        "550 5.1.1 Unknown user, session closed",
+        "550 No such user: key@example.org",
+        "550 5.1.1 Recipient filter: unknown recipient",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
