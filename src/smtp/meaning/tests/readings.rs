@@ -42,3 +42,23 @@ fn a_thing_that_a_mailbox_lacks_is_no_missing_mailbox() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn an_account_that_may_not_send_or_log_in_is_the_senders() {
+    for reply in [
+        "550 SMTP access for this account is disabled",
+        "550 SmtpClientAuthentication is disabled for the Mailbox",
+        "550 Outgoing mail from this account has been suspended",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
+    }
+    for reply in ["550 authentication failed: no such user", "550 Login failed, user unknown"] {
+        assert_eq!(at_rcpt(reply), Meaning::AuthOrTlsRequired, "{reply}");
+    }
+    for reply in ["550 5.7.1 The sender's account is inactive", "550 sender account has expired"] {
+        assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
+    }
+    for reply in ["550 This account is disabled", "550 5.2.1 Mailbox disabled"] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+}
