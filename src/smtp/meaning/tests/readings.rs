@@ -62,3 +62,23 @@ fn an_account_that_may_not_send_or_log_in_is_the_senders() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
     }
 }
+
+#[test]
+fn a_table_that_could_not_be_read_knows_of_no_missing_mailbox() {
+    for reply in [
+        "550 5.1.1 User unknown (LDAP server is down)",
+        "550 recipient not found: error querying database",
+        "550 No such user: SQL query failed",
+        "550 5.1.1 User unknown; can't contact LDAP server",
+        "550 5.1.1 Address rejected: backend unreachable",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
+    }
+    for reply in [
+        "550 5.1.1 User unknown in local directory",
+        "550 User not found in LDAP directory",
+        "550 No such user in database",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
