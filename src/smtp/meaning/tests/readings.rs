@@ -82,3 +82,22 @@ fn a_table_that_could_not_be_read_knows_of_no_missing_mailbox() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn an_unknown_user_who_sends_is_not_the_recipient() {
+    for reply in [
+        "550 You are not a known user of this system",
+        "550 5.7.1 Message from an unknown user is refused",
+        "550 Messages from nonexistent users are rejected",
+        "554 5.7.1 Envelope sender is an unknown user",
+        "550 5.1.1 This address is not valid as a sender",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
+    }
+    for reply in [
+        "550 Mail from bob@example.net to unknown user ada@example.org refused",
+        "550 The mailbox that you wrote to is not a valid mailbox",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
