@@ -101,3 +101,26 @@ fn an_unknown_user_who_sends_is_not_the_recipient() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn what_is_denied_or_one_of_two_reasons_proves_no_missing_mailbox() {
+    for reply in [
+        "550 This is not a 'user unknown' error, you have been blocked",
+        "550 We don't reveal whether a user is unknown",
+        "550 The recipient is not unknown",
+        "550 5.7.1 Refused for your reputation, not because the user does not exist",
+        "550 5.1.1 Unknown user or access denied",
+        "550 Mailbox full or does not exist",
+        "550 The user does not exist or your IP is blacklisted",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 User unknown or not available",
+        "550 User unknown or disabled",
+        "550 Mailbox unknown. Either there is no mailbox associated with this name or you do not \
+         have authorization to see it. 5.1.1 User unknown",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
