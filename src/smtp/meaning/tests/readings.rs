@@ -124,3 +124,29 @@ fn what_is_denied_or_one_of_two_reasons_proves_no_missing_mailbox() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn attempts_that_a_server_counts_say_nothing_of_this_recipient() {
+    for reply in [
+        "550 5.7.1 Connection dropped due to invalid recipient attempts",
+        "550 Blocked after repeated invalid recipient attempts",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::RateLimited, "{reply}");
+    }
+}
+
+#[test]
+fn a_mailbox_that_takes_no_mail_now_is_not_closed() {
+    for reply in [
+        "550 The user exists, but cannot receive mail right now",
+        "550 5.2.1 The mailbox is not accepting mail today",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::TemporaryFailure, "{reply}");
+    }
+    for reply in [
+        "550 The account is now disabled and does not receive mail",
+        "550 5.2.1 The mailbox is not accepting mail",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+}
