@@ -150,3 +150,28 @@ fn a_mailbox_that_takes_no_mail_now_is_not_closed() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
     }
 }
+
+#[test]
+fn a_refusal_by_a_gateway_or_a_relay_is_no_relaying_denied() {
+    for reply in [
+        "550 5.7.1 Message rejected by mail gateway",
+        "550 refused by Example Email Gateway",
+        "550 5.7.1 Message rejected by our mail relay",
+        "550 mail server relay01 refused the message",
+        "550 Not accepting messages for now",
+        "550 5.7.1 This mailbox can only receive internal mail",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
+    }
+    for reply in [
+        "550 Relaying denied by mx.example.org",
+        "550 relaying is refused by the gateway",
+        "550 Rejected by mx.example.org: relay access denied",
+        "550 refused to relay",
+        "550 5.7.1 Mail relaying not allowed",
+        "550 unauthorized mail relay",
+        "550 we do not gateway",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
+    }
+}
