@@ -56,6 +56,8 @@ pub(super) struct ExchangerMemory {
     says_helo_until: Option<SystemTime>,
     /// It answered `EHLO`, at some time.
     pub(super) knows_ehlo: bool,
+    /// It refused a recipient in a flight whose replies and commands fitted together.
+    pub(super) refuses_in_one_reply: bool,
     /// Limits of one session that it showed.
     pub(super) limits: SessionLimits,
     /// It let us in, at some time.

@@ -18,8 +18,8 @@ use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
 use crate::smtp::{
-    self, Hints, Mailbox, Observation, Session, SessionCounters, SessionFacts, TransactionReport,
-    TranscriptLine,
+    self, EarlyAnswer, Hints, Mailbox, Observation, Session, SessionCounters, SessionFacts,
+    TransactionReport, TranscriptLine,
 };
 
 /// Time for which our place stays taken after the connection is gone. The server closed its end,
@@ -103,6 +103,7 @@ pub(super) fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints
         knows_ehlo: known.knows_ehlo,
         avoid_pipelining: known.breaks_pipelining.is_active(now),
         one_transaction: known.one_transaction.is_active(now),
+        refuses_in_one_reply: known.refuses_in_one_reply,
     })
 }
 
@@ -182,7 +183,8 @@ async fn converse(
         match handle.step(|core, now| core.next_action(id, now)) {
             NextAction::Send(transactions) => {
                 let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
-                let mut landed = send(handle, &mut session, &transactions).instrument(span).await;
+                let flight = send(handle, id, &mut session, &transactions);
+                let mut landed = flight.instrument(span).await;
                 handle.context.replies.observe(TimedPhase::Flight, landed.took);
                 count(handle, &mut counted, session.facts().counters);
                 let carried = session.facts().transactions_per_session;
@@ -210,9 +212,11 @@ async fn converse(
     }
 }
 
-/// Sends the transactions and matches the answers to them.
+/// Sends the transactions and matches the answers to them. Those that the server has given while it
+/// keeps others waiting are told at once.
 async fn send(
-    handle: &DestinationHandle,
+    handle: &Arc<DestinationHandle>,
+    id: SessionId,
     session: &mut Session<Box<dyn Stream>>,
     transactions: &[TransactionRequest],
 ) -> FlightResult {
@@ -228,7 +232,13 @@ async fn send(
     let together = if transactions.iter().any(|t| t.record) { 1 } else { sent.len().max(1) };
     for (sent, transactions) in sent.chunks(together).zip(transactions.chunks(together)) {
         let record = transactions.iter().any(|transaction| transaction.record);
-        let reports = session.transact_all(sent, deadline, record).await;
+        let before = landed.transactions.len();
+        let tell = |answers: Vec<EarlyAnswer>| {
+            handle.step_with_memory(|core, memory, now| {
+                core.heard(id, before, answers, memory, now);
+            });
+        };
+        let reports = session.transact_all(sent, deadline, record, tell).await;
         for TransactionReport { answers, full, .. } in reports {
             let transcript = transcript(session, record);
             landed.transactions.push(TransactionResult { answers, full, transcript });
@@ -283,6 +293,7 @@ fn remember(
         refuses_null_sender: facts.refuses_null_sender,
         avoid_pipelining: before.avoid_pipelining || facts.breaks_pipelining,
         one_transaction: facts.one_transaction,
+        refuses_in_one_reply: facts.refuses_in_one_reply,
         says_helo: before.says_helo && !facts.needs_starttls,
         ..before
     };
@@ -294,6 +305,7 @@ fn remember(
     let known = memory.exchanger_mut(&session.peer().exchanger);
     known.needs_tls = hints.needs_starttls;
     known.refuses_null_sender = hints.refuses_null_sender;
+    known.refuses_in_one_reply = hints.refuses_in_one_reply;
     if hints.avoid_pipelining && !before.avoid_pipelining {
         observe_habit(&mut known.breaks_pipelining, now);
     }

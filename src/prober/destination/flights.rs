@@ -337,7 +337,8 @@ impl<T> Destination<T> {
     ) {
         let Some((_, jobs)) = findings.unanswered.first_mut() else { return };
         let Some(first) = jobs.first().copied() else { return };
-        let Some(job) = self.jobs.get_mut(&first) else { return };
+        let job = self.jobs.get_mut(&first).filter(|job| matches!(job.state, JobState::InFlight));
+        let Some(job) = job else { return };
         job.tries += 1;
         if job.tries < TRIES {
             return;
@@ -367,11 +368,11 @@ impl<T> Destination<T> {
             let back: Vec<JobId> = jobs
                 .into_iter()
                 .filter(|id| match self.jobs.get_mut(id) {
-                    Some(job) => {
+                    Some(job) if matches!(job.state, JobState::InFlight) => {
                         job.state = JobState::Queued;
                         true
                     }
-                    None => false,
+                    _ => false,
                 })
                 .collect();
             if let Some(lane) = self.lanes.get_mut(exchanger) {

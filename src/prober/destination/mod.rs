@@ -3,13 +3,13 @@
 //! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
 //! [`Destination::next_action`] what to do. `pool` opens sessions, `sessions` is their life,
-//! `next_action` their work; `flights` reads what a flight brought back, `session_progress` the
-//! limits that it shows; `inspection` is sessions that ask nothing; `resolve` completes single
-//! recipients, `control` the control recipients; `timers` is what waits for a time. Where several
-//! processes share an egress address, `suspension` is for as long as another one may ask the
-//! destination, and `handover` what the next one should know.
+//! `next_action` their work; `early` reads a flight under way, `flights` one that is back,
+//! `session_progress` its limits; `inspection` is sessions that ask nothing; `resolve` completes
+//! single recipients, `control` control recipients; `timers` wait for a time. Where processes share
+//! an egress address, `suspension` is while another may ask, `handover` what the next one knows.
 
 mod control;
+mod early;
 mod flights;
 mod handover;
 mod inspection;

@@ -28,7 +28,11 @@ impl<T> Submission<T> {
 impl<T> LaneJob<T> {
     /// What was said about it, with the dialogue if its caller wants that: others of the same
     /// transaction may.
-    fn observation(&self, answer: RecipientAnswer, context: &ReplyContext<'_>) -> Observation {
+    pub(super) fn observation(
+        &self,
+        answer: RecipientAnswer,
+        context: &ReplyContext<'_>,
+    ) -> Observation {
         let mut evidence = context.observation(answer);
         evidence.transcript = evidence.transcript.filter(|_| self.asked.transcript);
         evidence
@@ -58,15 +62,31 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) -> bool {
+        let is_doubtful = self.contradicts(id, answer, context, memory);
+        if is_doubtful && let Some(job) = self.jobs.get_mut(&id) {
+            job.doubted = true;
+        }
+        is_doubtful
+    }
+
+    /// The same, of an answer that is not read yet.
+    pub(super) fn contradicts(
+        &self,
+        id: JobId,
+        answer: &RecipientAnswer,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) -> bool {
         if !is_unknown_user(answer) || is_by_code_alone(answer) || self.draining {
             return false;
         }
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
-        job.doubted = job.asked.catch_all(context, memory) == Some(CatchAllState::Yes);
-        job.doubted
+        let job = self.jobs.get(&id).filter(|job| !job.doubted);
+        let known = job.and_then(|job| job.asked.catch_all(context, memory));
+        known == Some(CatchAllState::Yes)
     }
 
-    /// A recipient has its answer; it may still lack the control recipient's.
+    /// A recipient has its answer; it may still lack the control recipient's. One that waits for
+    /// that was told early.
     pub(super) fn settle(
         &mut self,
         id: JobId,
@@ -75,6 +95,9 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
+        if matches!(job.state, JobState::AwaitingControl(_)) {
+            return;
+        }
         let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
         let wanted = (answer.is_accepted() && job.asked.test_catch_all) || bare;
         let name = job.asked.catch_all_name(context);

@@ -1,5 +1,6 @@
 //! The scheduler by itself, driven under a simulated clock as its shell drives it.
 
+mod early;
 mod interleavings;
 mod rules;
 mod sharing;

@@ -3,6 +3,7 @@
 mod backoff;
 mod contradictions;
 mod dialogues;
+mod early;
 pub(crate) mod exchanger;
 mod expected_end;
 mod identities;

@@ -87,6 +87,11 @@ impl Exchange {
         self.commands.is_awaiting()
     }
 
+    /// The answers so far, one for each recipient.
+    pub(super) fn answers(&self) -> &[Option<RecipientAnswer>] {
+        &self.answers
+    }
+
     /// There is no next round: what was kept back becomes the answer.
     pub(super) fn settle(&mut self) {
         for (index, answer) in self.deferred.drain(..) {

@@ -3,9 +3,11 @@
 //!
 //! The shell reads [`Dialogue::step`] and does what it says: send what [`Dialogue::take_flight`]
 //! holds and bring one reply, begin TLS, or stop. `opening` takes the session from the banner
-//! to readiness; `exchange` carries transactions. A dialogue ends once and for all, and says
-//! why in the form of an answer that any recipient left without one can be given.
+//! to readiness; `exchange` carries transactions, and `early` tells what they brought so far. A
+//! dialogue ends once and for all, and says why in the form of an answer that any recipient left
+//! without one can be given.
 
+mod early;
 mod exchange;
 mod explained;
 pub mod facts;
@@ -18,6 +20,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use self::early::EarlyAnswer;
+use self::early::EarlyAnswers;
 use self::exchange::Exchange;
 use self::explained::ExplainedReplies;
 pub use self::facts::{Certificate, Hints, SessionCounters, SessionFacts, TlsFacts, TlsVersion};
@@ -106,6 +110,7 @@ pub struct Dialogue {
     following: VecDeque<Exchange>,
     /// The outcomes of the transactions before `exchange`.
     finished: Vec<TransactionReport>,
+    early: EarlyAnswers,
     facts: SessionFacts,
     ended: Option<RecipientAnswer>,
     flight: Vec<u8>,
@@ -144,6 +149,7 @@ impl Dialogue {
             needs_starttls: hints.needs_starttls,
             refuses_null_sender: hints.refuses_null_sender,
             one_transaction: hints.one_transaction,
+            refuses_in_one_reply: hints.refuses_in_one_reply,
             ..SessionFacts::default()
         };
         let mut transcript = Transcript::new(now);
@@ -159,6 +165,7 @@ impl Dialogue {
             exchange: None,
             following: VecDeque::new(),
             finished: Vec::new(),
+            early: EarlyAnswers::default(),
             facts,
             ended: None,
             flight: Vec::new(),

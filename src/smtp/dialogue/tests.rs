@@ -1,5 +1,6 @@
 //! A dialogue and the server's side of it, said by hand.
 
+mod early;
 mod explained;
 mod flights;
 mod opening;

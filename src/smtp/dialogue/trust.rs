@@ -5,7 +5,8 @@
 //! the first recipient. Three things show it: a code that the command cannot have, a `RSET` that is
 //! refused in the words of a recipient, a reply that is left over or missing at the end. What such
 //! a flight seemed to say is then forgotten as a whole, because it does not tell where the shift
-//! began. Answers of earlier flights stand: each of those ended with nothing left over.
+//! began. Answers of earlier flights stand: each of those ended with nothing left over. Those that
+//! were told while the flight was under way stand too: [`super::early`] says which.
 
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +29,7 @@ impl Dialogue {
         if self.state == DialogueState::Listening {
             self.state = DialogueState::Ready;
             self.waiting_since = now;
+            self.learn_refusals();
         }
     }
 
@@ -54,6 +56,8 @@ impl Dialogue {
         let Some(exchange) = &mut self.exchange else { return };
         self.facts.breaks_pipelining |= self.facts.capabilities.pipelining;
         exchange.distrust();
+        self.facts.refuses_in_one_reply = false;
+        self.early.distrust();
         for report in &mut self.finished {
             report.answers.fill(None);
             report.full = false;
@@ -76,6 +80,9 @@ impl Dialogue {
         let nothing_said = self.finished.is_empty() && exchange.is_empty_handed();
         let sure = nothing_said || exchange.ends_unmistakably();
         self.state = if sure { DialogueState::Ready } else { DialogueState::Listening };
+        if sure {
+            self.learn_refusals();
+        }
         self.waiting_since = now;
         self.exchange = Some(exchange);
     }

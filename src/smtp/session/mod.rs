@@ -20,7 +20,7 @@ use self::stream::SessionStream;
 pub use self::tls::{TlsClient, TlsClientError};
 use super::config::{ClientIdentity, Config};
 use super::dialogue::{
-    Dialogue, Hints, Interpret, SessionFacts, Step, Transaction, TransactionReport,
+    Dialogue, EarlyAnswer, Hints, Interpret, SessionFacts, Step, Transaction, TransactionReport,
 };
 use super::wire::ReplyReader;
 use super::{NoReply, RecipientAnswer, Stage, TranscriptLine};
@@ -29,6 +29,9 @@ use crate::clock::Clock;
 
 /// Time limit for saying `QUIT`. Its answer is not awaited.
 const QUIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Time within which an answer is told whose flight is not over.
+const TELL_WITHIN: Duration = Duration::from_millis(50);
 
 /// Parts that all sessions of one identity share.
 #[derive(Clone)]
@@ -63,6 +66,8 @@ pub struct Session<S> {
     dialogue: Dialogue,
     reader: ReplyReader,
     flight: Vec<u8>,
+    /// Time at which early answers are told, if some wait for that.
+    tell_at: Option<SystemTime>,
     tls: TlsClient,
     clock: Clock,
 }
@@ -92,6 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             dialogue,
             reader: ReplyReader::new(setup.config.reply_limits.clone()),
             flight: Vec::new(),
+            tell_at: None,
             tls: setup.tls.clone(),
             clock: setup.clock,
         }
@@ -100,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Goes from the banner to readiness. Whether that worked, [`Self::ended`] says. Whoever gives
     /// up waiting can still end the session properly.
     pub async fn greet(&mut self) {
-        self.drive().await;
+        self.drive(drop).await;
     }
 
     /// Carries out one transaction before `deadline`; `record` keeps its transcript.
@@ -113,24 +119,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         record: bool,
     ) -> TransactionReport {
         self.dialogue.begin(transaction, deadline, record, self.clock.now());
-        self.drive().await;
+        self.drive(drop).await;
         self.dialogue.report()
     }
 
     /// Carries out transactions, each as [`Self::transact`] would, but together in one flight where
     /// the server pipelines and will not want `MAIL` said again. Returns a report for each that was
     /// begun: not for those that were to follow when the session ended.
+    ///
+    /// While the server keeps a flight waiting, `tell` gets the answers that it has brought.
     pub async fn transact_all(
         &mut self,
         transactions: &[Transaction],
         deadline: SystemTime,
         record: bool,
+        mut tell: impl FnMut(Vec<EarlyAnswer>),
     ) -> Vec<TransactionReport> {
         let mut reports = Vec::with_capacity(transactions.len());
         while reports.len() < transactions.len() && self.ended().is_none() {
-            let rest = &transactions[reports.len()..];
+            let before = reports.len();
+            let rest = &transactions[before..];
             self.dialogue.begin_all(rest, deadline, record, self.clock.now());
-            self.drive().await;
+            let tell = |mut answers: Vec<EarlyAnswer>| {
+                for answer in &mut answers {
+                    answer.transaction += before;
+                }
+                tell(answers);
+            };
+            self.drive(tell).await;
             reports.extend(self.dialogue.reports());
         }
         reports
@@ -218,12 +234,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.dialogue.transcript()
     }
 
-    async fn drive(&mut self) {
+    async fn drive(&mut self, mut tell: impl FnMut(Vec<EarlyAnswer>)) {
         loop {
             match self.dialogue.step() {
                 Step::Ready | Step::Ended => break,
                 Step::StartTls { until } => self.start_tls(until).await,
-                Step::Converse { until } => self.converse(until).await,
+                Step::Converse { until } => {
+                    if self.converse(until).await {
+                        tell(self.dialogue.take_early_answers());
+                    }
+                }
                 Step::Listen { until } => self.listen(until).await,
             }
         }
@@ -259,15 +279,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// Sends the flight if there is one and hands over one reply, or why there is none.
-    async fn converse(&mut self, until: SystemTime) {
+    /// Sends the flight if there is one and hands over one reply, or why there is none. Returns
+    /// whether early answers are to be told before that comes.
+    async fn converse(&mut self, until: SystemTime) -> bool {
         if self.dialogue.has_flight() {
             self.read_arrived();
         }
         if self.dialogue.has_flight() && self.reader.has_bytes() {
             // A flight is sent when nothing is awaited, so nothing may have come, not even a part.
             self.notice_unsolicited();
-            return self.dialogue.handle_stray_bytes(self.clock.now());
+            self.dialogue.handle_stray_bytes(self.clock.now());
+            return false;
         }
         let next = match self.dialogue.stage() {
             Stage::Banner => self.reader.next_banner(),
@@ -276,20 +298,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match next {
             Ok(Some(reply)) => self.dialogue.handle_reply(reply, self.clock.now()),
             Err(fault) => self.give_up(NoReply::Protocol(fault.to_string())),
-            Ok(None) => {
-                let instant = self.clock.instant(until);
-                let exchange = async {
-                    if self.dialogue.has_flight() {
-                        // A server that closed may have said why: reading tells.
-                        let _ = self.write().await;
-                    }
-                    self.read().await;
-                };
-                if timeout_at(instant, exchange).await.is_err() {
-                    self.give_up(NoReply::Timeout);
-                }
+            Ok(None) => return self.exchange(until).await,
+        }
+        false
+    }
+
+    /// Sends the flight if there is one, and reads. Returns whether early answers have waited for
+    /// that long enough.
+    async fn exchange(&mut self, until: SystemTime) -> bool {
+        if self.dialogue.has_flight() {
+            let instant = self.clock.instant(until);
+            // A server that closed may have said why: reading tells.
+            if timeout_at(instant, self.write()).await.is_err() {
+                self.give_up(NoReply::Timeout);
+                return false;
             }
         }
+        let tell_at = self.tell_at().filter(|tell_at| *tell_at < until);
+        let instant = self.clock.instant(tell_at.unwrap_or(until));
+        if timeout_at(instant, self.read()).await.is_ok() {
+            return false;
+        }
+        if tell_at.is_none() {
+            self.give_up(NoReply::Timeout);
+        }
+        self.tell_at = None;
+        tell_at.is_some()
+    }
+
+    /// Time at which the early answers are told, if there are any.
+    fn tell_at(&mut self) -> Option<SystemTime> {
+        if !self.dialogue.has_early_answers() {
+            self.tell_at = None;
+            return None;
+        }
+        let now = self.clock.now();
+        Some(*self.tell_at.get_or_insert(now + TELL_WITHIN))
     }
 
     async fn write(&mut self) -> io::Result<()> {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::destination::SessionState;
-use crate::smtp::{RecipientAnswer, Stage};
+use crate::smtp::{EarlyAnswer, RecipientAnswer, Stage};
 
 const EXCHANGERS: [&str; 3] = ["mx0.example.net", "mx1.example.net", "mx2.example.net"];
 const DOMAINS: [&str; 4] = ["a.example", "b.example", "c.example", "example.net"];
@@ -23,6 +23,7 @@ enum Event {
     Opened(usize),
     Refused(usize, u8),
     Ask(usize),
+    Hear(usize, Vec<u8>),
     Land(usize, Vec<u8>, bool),
     Close(usize),
     Advance(u64),
@@ -43,6 +44,8 @@ fn event() -> impl Strategy<Value = Event> {
         4 => n.clone().prop_map(Event::Opened),
         1 => (n.clone(), 0..4_u8).prop_map(|(n, kind)| Event::Refused(n, kind)),
         6 => n.clone().prop_map(Event::Ask),
+        3 => (n.clone(), prop::collection::vec(0..9_u8, 1..4))
+            .prop_map(|(n, answers)| Event::Hear(n, answers)),
         6 => (n.clone(), prop::collection::vec(0..9_u8, 1..8), prop::bool::weighted(0.15))
             .prop_map(|(n, answers, ends)| Event::Land(n, answers, ends)),
         2 => n.prop_map(Event::Close),
@@ -68,6 +71,14 @@ fn obstacle(kind: u8) -> RecipientAnswer {
         2 => blocked(),
         _ => not_found(),
     }
+}
+
+/// Answers to the first recipients of a transaction of a flight under way.
+fn early(transaction: usize, kinds: Vec<u8>) -> Vec<EarlyAnswer> {
+    let heard = |(recipient, kind): (usize, u8)| {
+        answer(kind).map(|answer| EarlyAnswer { transaction, recipient, answer })
+    };
+    kinds.into_iter().enumerate().filter_map(heard).collect()
 }
 
 fn happen(simulation: &mut Simulation, event: Event) {
@@ -101,6 +112,11 @@ fn happen(simulation: &mut Simulation, event: Event) {
             let is_ready = |task: &Task| matches!(task, Task::Ready | Task::Waiting { .. });
             if let Some(id) = pick(simulation, n, is_ready) {
                 simulation.ask(id);
+            }
+        }
+        Event::Hear(n, kinds) => {
+            if let Some(id) = pick(simulation, n, |task| matches!(task, Task::Flying(_))) {
+                simulation.hear(id, early(n % 3, kinds));
             }
         }
         Event::Land(n, answers, ends) => {

@@ -15,7 +15,9 @@ use crate::prober::disposition::tests::replied;
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{JobId, SessionId};
 use crate::prober::memory::{CatchAllLifetimes, Memory};
-use crate::smtp::{Explanation, Meaning, NoReply, Observation, RecipientAnswer, ReplyLimit, Stage};
+use crate::smtp::{
+    EarlyAnswer, Explanation, Meaning, NoReply, Observation, RecipientAnswer, ReplyLimit, Stage,
+};
 
 /// A session as its task sees it.
 pub(super) enum Task {
@@ -262,6 +264,12 @@ impl Simulation {
         if is_over {
             self.task(id, Task::Closing);
         }
+        self.carry_out();
+    }
+
+    /// Tells answers of a flight that is under way.
+    pub(super) fn hear(&mut self, id: SessionId, answers: Vec<EarlyAnswer>) {
+        self.core.heard(id, 0, answers, &mut self.memory, self.now);
         self.carry_out();
     }
 

@@ -98,6 +98,7 @@ impl Dialogue {
         if !matches!(exchange.mail, MailAnswer::Accepted(_)) {
             return;
         }
+        self.note_early_answer(index, reply.code);
         if !reply.is_positive() {
             self.facts.counters.errors += 1;
         }

@@ -28,6 +28,7 @@ impl Dialogue {
         self.begun += 1;
         self.following.clear();
         self.finished.clear();
+        self.early.begin();
         self.transcript.begin_transaction(record);
         self.deadline = deadline;
         self.waiting_since = now;

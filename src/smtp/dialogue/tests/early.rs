@@ -1,0 +1,81 @@
+//! Answers that are told before their flight is over.
+
+use super::*;
+
+/// The transaction, the recipient and the code of each answer that is told by now.
+fn told(talk: &mut Talk) -> Vec<(usize, usize, u16)> {
+    let code = |answer: &RecipientAnswer| match answer {
+        RecipientAnswer::Replied { reply, .. } => reply.code,
+        RecipientAnswer::NoReply { .. } => 0,
+    };
+    let early = talk.dialogue.take_early_answers().into_iter();
+    early.map(|early| (early.transaction, early.recipient, code(&early.answer))).collect()
+}
+
+fn knowing_refusals() -> Talk {
+    let hints = Hints { refuses_in_one_reply: true, ..Hints::default() };
+    let mut talk = Talk::with(Config::default(), hints);
+    talk.says(&["220 mx", PIPELINED]).sent();
+    talk
+}
+
+#[test]
+fn an_answer_is_told_once_before_its_flight_is_over_and_is_in_the_report_too() {
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&recipients(&THREE)).says(&["250 ok"]);
+    assert!(!talk.dialogue.has_early_answers(), "nobody was answered");
+    talk.says(&["250 ok"]);
+    assert!(talk.dialogue.has_early_answers());
+    assert_eq!(told(&mut talk), [(0, 0, 250)]);
+    talk.says(&["251 ok"]);
+    assert_eq!(told(&mut talk), [(0, 1, 251)]);
+    assert!(!talk.dialogue.has_early_answers());
+    talk.says(&["550 no", "250 reset"]);
+    let codes: Vec<_> = answers(&talk.dialogue.report()).iter().map(|(.., code)| *code).collect();
+    assert_eq!(codes, [250, 251, 550]);
+}
+
+#[test]
+fn what_comes_behind_a_refusal_may_be_the_rest_of_it_until_one_was_seen_to_be_one_reply() {
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "550 see our page"]);
+    assert_eq!(told(&mut talk), [(0, 0, 550)]);
+    talk.says(&["250 ok"]);
+    assert!(told(&mut talk).is_empty());
+    talk.says(&["250 reset"]);
+    talk.dialogue.report();
+    talk.sent();
+    assert!(talk.dialogue.facts().refuses_in_one_reply);
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "250 ok"]);
+    assert_eq!(told(&mut talk), [(0, 0, 550), (0, 1, 250)]);
+}
+
+#[test]
+fn nothing_is_told_early_from_where_the_server_may_have_lost_commands() {
+    for code in [500, 502, 503] {
+        let mut talk = knowing_refusals();
+        let lost = format!("{code} what?");
+        talk.begin(&recipients(&THREE)).says(&["250 ok", "250 ok", &lost, "550 no"]);
+        assert_eq!(told(&mut talk), [(0, 0, 250)], "{code}");
+    }
+}
+
+#[test]
+fn nothing_more_is_told_early_of_a_flight_that_does_not_fit_together() {
+    let mut talk = knowing_refusals();
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "220 mx"]);
+    assert!(told(&mut talk).is_empty());
+    assert!(!talk.dialogue.facts().refuses_in_one_reply, "nor of the next one behind a refusal");
+}
+
+#[test]
+fn answers_of_several_transactions_are_told_early_each_with_its_own() {
+    let mut talk = Talk::ready("250-mx\n250 PIPELINING");
+    let deadline = talk.now + Duration::from_secs(3600);
+    let all = [recipients(&THREE[..2]), recipients(&THREE[2..])];
+    assert_eq!(talk.dialogue.begin_all(&all, deadline, false, talk.now), 2);
+    talk.says(&["250 ok", "250 ok"]);
+    assert_eq!(told(&mut talk), [(0, 0, 250)]);
+    talk.says(&["250 ok", "250 reset", "250 ok", "252 ok"]);
+    assert_eq!(told(&mut talk), [(0, 1, 250), (1, 0, 252)]);
+}
