@@ -139,6 +139,7 @@ struct PooledSession {
     /// Its first flight is a small one.
     careful: bool,
     flight: Vec<PlannedTransaction>,
+    flight_began: SystemTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +224,7 @@ impl<T> Destination<T> {
         let lane =
             self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
         lane.push(&asked.domain, id);
+        lane.note_deadline(asked.deadline, now);
         if let Some(queue) = lane.domain(&asked.domain) {
             queue.is_backup = asked.backup;
         }
@@ -372,27 +374,6 @@ impl<T> Destination<T> {
     fn fresh_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
-    }
-
-    /// Forgets what nothing waits for: the domain's queue, then the lane, once its pauses do not
-    /// count any more.
-    fn tidy(&mut self, exchanger: &DomainName, domain: Option<&DomainName>, now: SystemTime) {
-        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
-        if let Some(domain) = domain {
-            lane.tidy(domain);
-        }
-        if !lane.is_empty() || lane.session_count() > 0 || lane.wanting {
-            return;
-        }
-        let longest = self.config.connect_backoff_longest;
-        let pauses = [lane.connect_backoff, lane.rcpt_backoff];
-        let counting = pauses.into_iter().filter(|pause| pause.is_counting(longest, now));
-        match counting.map(|pause| pause.until() + longest).max() {
-            Some(end) => self.set_alarm(exchanger, end),
-            None => {
-                self.lanes.remove(exchanger);
-            }
-        }
     }
 }
 

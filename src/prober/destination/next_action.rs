@@ -98,10 +98,11 @@ impl<T> Destination<T> {
         }
         if lane.due() > 0 && !self.must_wait(&exchanger, now) {
             let room = self.recipients.room(now);
-            return match self.plan_flight(id, room) {
+            return match self.plan_flight(id, room, now) {
                 flight if flight.is_empty() => self.close(id, now),
                 flight => {
                     self.recipients.take(recipients(&flight), now);
+                    self.watch_flights(&exchanger, now);
                     NextAction::Send(flight)
                 }
             };
@@ -119,7 +120,12 @@ impl<T> Destination<T> {
     }
 
     /// The session's next flight; empty if its budget allows none.
-    fn plan_flight(&mut self, id: SessionId, room: u32) -> Vec<TransactionRequest> {
+    fn plan_flight(
+        &mut self,
+        id: SessionId,
+        room: u32,
+        now: SystemTime,
+    ) -> Vec<TransactionRequest> {
         let config = Arc::clone(&self.config);
         let Some(session) = self.pool.get_mut(id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
@@ -154,7 +160,7 @@ impl<T> Destination<T> {
         }
         let transactions = flight.iter().map(|planned| self.transaction(planned)).collect();
         if let Some(session) = self.pool.get_mut(id) {
-            session.flight = flight;
+            (session.flight, session.flight_began) = (flight, now);
         }
         transactions
     }

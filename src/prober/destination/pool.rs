@@ -10,6 +10,10 @@ use crate::address::DomainName;
 use crate::pacing::{Concurrency, ConcurrencyState, Config, SessionBudget, Window};
 use crate::prober::lane::{Lane, SessionId};
 
+/// Time that a flight may take before those with little time no longer wait for its session. Most
+/// take a round trip; to open a session takes four or five.
+const SLOW_FLIGHT: Duration = Duration::from_millis(500);
+
 /// The sessions of a destination, the limits on opening more, and the lanes that want one.
 pub(super) struct SessionPool {
     sessions: HashMap<SessionId, PooledSession>,
@@ -159,6 +163,7 @@ impl SessionPool {
             transactions_max: None,
             careful: true,
             flight: Vec::new(),
+            flight_began: now,
         };
         self.sessions.insert(id, session);
     }
@@ -177,6 +182,13 @@ impl SessionPool {
             matches!(session.state, SessionState::Idle { .. }) && session.exchanger != *exchanger
         });
         idle.map(|(id, _)| *id)
+    }
+}
+
+impl PooledSession {
+    /// Time from which on its flight is slow, if one is under way.
+    fn slow_at(&self) -> Option<SystemTime> {
+        (!self.flight.is_empty()).then(|| self.flight_began + SLOW_FLIGHT)
     }
 }
 
@@ -200,8 +212,11 @@ impl<T> Destination<T> {
             }
         }
         let connect_backoff = lane.connect_backoff;
-        if lane.wanting || !wants_session(&self.config, lane) {
+        if lane.wanting {
             return;
+        }
+        if !wants_session(&self.config, lane, &self.pool, now) {
+            return self.watch_flights(exchanger, now);
         }
         if connect_backoff.is_active(now) {
             self.set_alarm(exchanger, connect_backoff.until());
@@ -209,6 +224,18 @@ impl<T> Destination<T> {
             lane.wanting = true;
             self.pool.wanting.push_back(exchanger.clone());
             self.open_sessions(now);
+        }
+    }
+
+    /// Has a lane where somebody waits with little time looked at again when a flight is slow.
+    pub(super) fn watch_flights(&mut self, exchanger: &DomainName, now: SystemTime) {
+        let Some(lane) = self.lanes.get(exchanger) else { return };
+        if lane.due() == 0 || !lane.is_pressed(now) {
+            return;
+        }
+        let sessions = lane.sessions.iter().filter_map(|id| self.pool.get(*id)?.slow_at());
+        if let Some(at) = sessions.filter(|at| *at > now).min() {
+            self.set_alarm(exchanger, at);
         }
     }
 
@@ -237,7 +264,8 @@ impl<T> Destination<T> {
                 self.pool.wanting.pop_front();
                 continue;
             };
-            if !wants_session(&self.config, lane) || self.must_wait(&exchanger, now) {
+            let wants = wants_session(&self.config, lane, &self.pool, now);
+            if !wants || self.must_wait(&exchanger, now) {
                 self.pool.wanting.pop_front();
                 if let Some(lane) = self.lanes.get_mut(&exchanger) {
                     lane.wanting = false;
@@ -336,11 +364,20 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// `true` if more is due than the present sessions will take with their next flights. While
-/// one session knocks to see whether the door is open again, nobody else does.
-fn wants_session(config: &Config, lane: &Lane) -> bool {
+/// `true` if more is due than the present sessions will take with their next flights: where somebody
+/// waits with little time, without those whose flight is slow. While one session knocks to see
+/// whether the door is open again, nobody else does.
+fn wants_session(config: &Config, lane: &Lane, pool: &SessionPool, now: SystemTime) -> bool {
     let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);
-    lane.session_count() < most
-        && lane.half_open.is_none()
-        && lane.due() > lane.sessions.len() * per_visit(config, lane)
+    if lane.session_count() >= most || lane.half_open.is_some() {
+        return false;
+    }
+    let is_slow = |id: &&SessionId| {
+        pool.get(**id).and_then(PooledSession::slow_at).is_some_and(|slow_at| slow_at <= now)
+    };
+    let mut ready = lane.sessions.len();
+    if lane.is_pressed(now) {
+        ready -= lane.sessions.iter().filter(is_slow).count();
+    }
+    lane.due() > ready * per_visit(config, lane)
 }

@@ -2,6 +2,7 @@
 
 mod early;
 mod interleavings;
+mod pressed;
 mod rules;
 mod sharing;
 mod simulation;

@@ -118,4 +118,30 @@ impl<T> Destination<T> {
         }
         self.stir_unless_resting(&exchanger, memory, now);
     }
+
+    /// Forgets what nothing waits for: the domain's queue, then the lane, once its pauses do not
+    /// count any more.
+    pub(super) fn tidy(
+        &mut self,
+        exchanger: &DomainName,
+        domain: Option<&DomainName>,
+        now: SystemTime,
+    ) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        if let Some(domain) = domain {
+            lane.tidy(domain);
+        }
+        if !lane.is_empty() || lane.session_count() > 0 || lane.wanting {
+            return;
+        }
+        let longest = self.config.connect_backoff_longest;
+        let pauses = [lane.connect_backoff, lane.rcpt_backoff];
+        let counting = pauses.into_iter().filter(|pause| pause.is_counting(longest, now));
+        match counting.map(|pause| pause.until() + longest).max() {
+            Some(end) => self.set_alarm(exchanger, end),
+            None => {
+                self.lanes.remove(exchanger);
+            }
+        }
+    }
 }

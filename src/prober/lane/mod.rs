@@ -6,7 +6,7 @@ mod domain_queue;
 mod flight;
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
@@ -26,6 +26,10 @@ pub(super) struct JobId(pub(super) u64);
 /// Id of a session, unique within its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SessionId(pub(super) u64);
+
+/// Time within which a caller wants an answer who has little of it: no more than a server is given
+/// for one recipient and a session for its opening.
+const LITTLE_TIME: Duration = Duration::from_secs(60);
 
 /// One exchanger: what waits for it, and how it treats us.
 pub(super) struct Lane {
@@ -51,6 +55,8 @@ pub(super) struct Lane {
     pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
     pub(super) connect_backoff: Backoff,
+    /// Until then somebody may wait here who has little time.
+    pressed_until: Option<SystemTime>,
     /// The session that is to show whether the door is open again after such a pause.
     pub(super) half_open: Option<SessionId>,
     /// The pause before naming recipients again.
@@ -84,6 +90,7 @@ impl Lane {
             wanting: false,
             alarm: None,
             connect_backoff: Backoff::none(),
+            pressed_until: None,
             half_open: None,
             rcpt_backoff: Backoff::none(),
             rate_limit: None,
@@ -127,6 +134,18 @@ impl Lane {
         let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
         queue.queued.push_back(id);
         self.recount(domain, false);
+    }
+
+    /// Notes until when a caller waits here, if it has little time.
+    pub(super) fn note_deadline(&mut self, deadline: SystemTime, now: SystemTime) {
+        if deadline < now + LITTLE_TIME {
+            self.pressed_until = self.pressed_until.max(Some(deadline));
+        }
+    }
+
+    /// `true` if somebody may wait here who has little time.
+    pub(super) fn is_pressed(&self, now: SystemTime) -> bool {
+        self.pressed_until.is_some_and(|until| now < until)
     }
 
     /// Puts jobs back at the head of their domain's queue, in this order.

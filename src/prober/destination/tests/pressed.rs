@@ -1,0 +1,75 @@
+//! Callers with little time behind a slow flight.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::rules::{code, open_one};
+use super::simulation::*;
+use crate::pacing::Config;
+
+const MX: &str = "mx.example.net";
+
+/// A session whose flight is under way and does not come back.
+fn with_slow_flight(config: Config) -> Simulation {
+    let mut simulation = Simulation::new(config);
+    simulation.submit("slow.example", MX, false, 600);
+    open_one(&mut simulation);
+    simulation
+}
+
+fn opening(simulation: &Simulation) -> usize {
+    simulation.ids(|task| matches!(task, Task::Opening)).len()
+}
+
+#[test]
+fn a_caller_with_little_time_behind_a_slow_flight_gets_a_session_of_its_own() {
+    let mut simulation = with_slow_flight(Config::default());
+    simulation.advance(Duration::from_millis(200));
+    let token = simulation.submit_until("a.example", MX, false, (0, 5));
+    assert_eq!(opening(&simulation), 0, "the flight may be back in a moment");
+    simulation.advance(Duration::from_millis(400));
+    assert_eq!(opening(&simulation), 1);
+    simulation.submit_until("b.example", MX, false, (0, 5));
+    assert_eq!(opening(&simulation), 1, "one for all who wait");
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!(code(&simulation, token), 250);
+}
+
+#[test]
+fn who_comes_when_a_flight_is_slow_already_waits_for_nothing() {
+    let mut simulation = with_slow_flight(Config::default());
+    simulation.advance(Duration::from_secs(3));
+    simulation.submit_until("a.example", MX, false, (0, 5));
+    assert_eq!(opening(&simulation), 1);
+}
+
+#[test]
+fn a_caller_with_time_waits_for_the_session_there_is() {
+    let mut simulation = with_slow_flight(Config::default());
+    simulation.submit_until("a.example", MX, false, (0, 240));
+    simulation.advance(Duration::from_secs(30));
+    assert_eq!(opening(&simulation), 0);
+}
+
+#[test]
+fn a_flight_that_leaves_somebody_with_little_time_behind_is_watched() {
+    let mut simulation = Simulation::new(Config::default());
+    for n in 0..=simulation.config.transactions_per_flight.get() {
+        simulation.submit_until(&format!("d{n}.example"), MX, false, (0, 5));
+    }
+    open_one(&mut simulation);
+    assert_eq!(opening(&simulation), 0);
+    simulation.advance(Duration::from_secs(1));
+    assert_eq!(opening(&simulation), 1);
+}
+
+#[test]
+fn little_time_opens_no_more_sessions_than_are_allowed() {
+    let one = NonZeroU32::new(1).unwrap();
+    let mut simulation =
+        with_slow_flight(Config { sessions_per_exchanger: one, ..Config::default() });
+    simulation.submit_until("a.example", MX, false, (0, 5));
+    simulation.advance(Duration::from_secs(3));
+    assert_eq!(opening(&simulation), 0);
+}
