@@ -3,6 +3,7 @@
 //! A list to verify has one column of recipients; in a list of those who want no mail each address
 //! is one too many to write to. Such a list may hold whole domains and hashes of addresses too. It
 //! is read twice: what a bare domain or a row of hexadecimal digits is, its whole column tells.
+//! Files are not opened here.
 
 mod counts;
 mod domains;
@@ -13,9 +14,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read};
 
 use crate::address::Address;
 use crate::address::clean::{Cleaned, clean};
@@ -31,10 +30,33 @@ use survey::{ColumnKey, ColumnRoles, ColumnSurvey, ListCell};
 /// The number of the first column, as no column is called: a name goes before a number.
 const FIRST_COLUMN: &str = "0000001";
 
-/// The fault of a list without anything to exclude.
-const NO_ADDRESS: &str = "no column holds an e-mail address, a domain or hashes of addresses (MD5, \
-                          SHA-1 or SHA-256): give a list with one in each row, and write a domain \
-                          as @example.com";
+/// An error of a suppression list that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExclusionError {
+    /// There is nothing to exclude in it.
+    #[error(
+        "no column holds an e-mail address, a domain or hashes of addresses (MD5, SHA-1 or \
+         SHA-256): give a list with one in each row, and write a domain as @example.com"
+    )]
+    NoEntry,
+    /// A cell is longer than is read of one: whoever stands in the rest would get mail.
+    #[error(
+        "row {row}, line {line}, has a cell of more than 100 addresses or 4096 bytes, which is not \
+         read to its end: put each address on a line of its own"
+    )]
+    LongCell {
+        /// The row, from 1.
+        row: u64,
+        /// The line that it begins on, from 1.
+        line: u64,
+    },
+    /// It is no list.
+    #[error(transparent)]
+    List(#[from] ListFileError),
+    /// The source failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
 
 /// The rules by which a suppression list is read: those of the version that sent the rows, which
 /// left the same ones out.
@@ -48,34 +70,36 @@ pub(super) enum ExclusionRules {
     All,
 }
 
-/// A suppression list on disk.
+/// A suppression list that is to be read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ExclusionFile<'a> {
+pub(super) struct ExclusionList<'a> {
     /// The name that people call it by.
     pub(super) name: &'a str,
-    /// The run's own copy of it.
-    pub(super) path: &'a Path,
-    /// `true` if the copy is a table that was made of the list.
+    /// Its octets, as they are kept.
+    pub(super) octets: u64,
+    /// `true` if it is a table that was made of the list.
     pub(super) is_imported: bool,
 }
 
-impl ExclusionFile<'_> {
-    /// Takes what the list excludes into `matcher`.
-    pub(super) fn read_into(
+impl ExclusionList<'_> {
+    /// Takes what the list excludes into `matcher`. `open` gives its octets from the beginning,
+    /// each time that it is called.
+    pub(super) fn read_into<R: Read>(
         self,
+        open: impl Fn() -> io::Result<R>,
         rules: ExclusionRules,
         matcher: &mut ExclusionMatcher,
-    ) -> anyhow::Result<ExclusionSummary> {
+    ) -> Result<ExclusionSummary, ExclusionError> {
         // Any column will do: every cell is looked at.
         let column = Some(FIRST_COLUMN.to_owned());
         let options =
             ReaderOptions { is_imported: self.is_imported, column, ..ReaderOptions::default() };
         let roles = match rules {
-            ExclusionRules::OneColumn => return self.read_one_column(matcher),
+            ExclusionRules::OneColumn => return self.read_one_column(&open, matcher),
             ExclusionRules::Addresses => None,
-            ExclusionRules::All => Some(self.survey(&options)?),
+            ExclusionRules::All => Some(self.survey(&open, &options)?),
         };
-        let Some(mut reader) = self.open(&options, rules)? else {
+        let Some(mut reader) = self.open(&open, &options, rules)? else {
             return Ok(ExclusionSummary::default());
         };
         let mut reading = ListReading {
@@ -90,13 +114,16 @@ impl ExclusionFile<'_> {
             reading.take_row(reader.layout(), &row)?;
         }
         let summary = reading.finish(self.name, reader.layout());
-        anyhow::ensure!(summary.is_list(), NO_ADDRESS);
-        Ok(summary)
+        if summary.is_list() { Ok(summary) } else { Err(ExclusionError::NoEntry) }
     }
 
     /// Takes the addresses of one column into `matcher`: what a run of version 0.1 left out when it
     /// sent its rows, and has to leave out again when it reads their answers.
-    fn read_one_column(self, matcher: &mut ExclusionMatcher) -> anyhow::Result<ExclusionSummary> {
+    fn read_one_column<R: Read>(
+        self,
+        open: &impl Fn() -> io::Result<R>,
+        matcher: &mut ExclusionMatcher,
+    ) -> Result<ExclusionSummary, ExclusionError> {
         let options = ReaderOptions {
             is_imported: self.is_imported,
             is_known: true,
@@ -105,7 +132,7 @@ impl ExclusionFile<'_> {
         };
         let mut summary = ExclusionSummary::default();
         let rules = ExclusionRules::OneColumn;
-        let Some(mut reader) = self.open(&options, rules)? else { return Ok(summary) };
+        let Some(mut reader) = self.open(open, &options, rules)? else { return Ok(summary) };
         let mut row = Row::default();
         while reader.read(&mut row)? {
             summary.addresses +=
@@ -115,9 +142,13 @@ impl ExclusionFile<'_> {
     }
 
     /// Finds out which columns hold domains, and which hashes.
-    fn survey(self, options: &ReaderOptions) -> anyhow::Result<ColumnRoles> {
+    fn survey<R: Read>(
+        self,
+        open: &impl Fn() -> io::Result<R>,
+        options: &ReaderOptions,
+    ) -> Result<ColumnRoles, ExclusionError> {
         let mut survey = ColumnSurvey::default();
-        let Some(mut reader) = self.open(options, ExclusionRules::All)? else {
+        let Some(mut reader) = self.open(open, options, ExclusionRules::All)? else {
             return Ok(ColumnRoles::default());
         };
         survey.note_header(reader.layout());
@@ -129,27 +160,26 @@ impl ExclusionFile<'_> {
     }
 
     /// Opens the list; `None` if nobody is on it.
-    fn open(
+    fn open<R: Read>(
         self,
+        open: &impl Fn() -> io::Result<R>,
         options: &ReaderOptions,
         rules: ExclusionRules,
-    ) -> anyhow::Result<Option<Reader<io::BufReader<fs::File>>>> {
-        let file = fs::File::open(self.path)?;
-        let is_short = file.metadata()?.len() < SNIFF as u64;
-        match Reader::open(io::BufReader::new(file), options) {
+    ) -> Result<Option<Reader<R>>, ExclusionError> {
+        let is_short = self.octets < SNIFF as u64;
+        match Reader::open(open()?, options) {
             // One row of a domain or a hash has no `@` by which it is told from a header. To an
             // older version nobody was on such a list.
             Err(ListFileError::HeaderOnly { columns })
                 if rules == ExclusionRules::All && survey::is_row(&columns) =>
             {
                 let options = ReaderOptions { header: Some(false), ..options.clone() };
-                let file = fs::File::open(self.path)?;
-                Ok(Some(Reader::open(io::BufReader::new(file), &options)?))
+                Ok(Some(Reader::open(open()?, &options)?))
             }
             // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
             Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => Ok(None),
             // The first objects are empty. `--column` is for another list.
-            Err(ListFileError::UnknownColumn { .. }) => anyhow::bail!(NO_ADDRESS),
+            Err(ListFileError::UnknownColumn { .. }) => Err(ExclusionError::NoEntry),
             opened => Ok(Some(opened?)),
         }
     }
@@ -174,7 +204,7 @@ impl ListReading<'_> {
     }
 
     /// Takes everything to exclude in `row`.
-    fn take_row(&mut self, layout: &Layout, row: &Row) -> anyhow::Result<()> {
+    fn take_row(&mut self, layout: &Layout, row: &Row) -> Result<(), ExclusionError> {
         let cells = survey::cells(layout, row);
         let (before, addresses) = (self.summary.taken(), self.summary.addresses);
         for cell in &cells {
@@ -255,7 +285,11 @@ impl ListReading<'_> {
 }
 
 /// Takes every address of a cell of `row` into `matcher`; returns how many there are.
-fn take_addresses(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyhow::Result<u64> {
+fn take_addresses(
+    cell: &str,
+    row: &Row,
+    matcher: &mut ExclusionMatcher,
+) -> Result<u64, ExclusionError> {
     let cleaned = clean(cell);
     let is_clear =
         !cleaned.is_cut && (!cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok());
@@ -269,18 +303,17 @@ fn take_addresses(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyh
 }
 
 /// Takes every address among the words of a cell into `matcher`; returns how many there are.
-fn take_words(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyhow::Result<u64> {
+fn take_words(
+    cell: &str,
+    row: &Row,
+    matcher: &mut ExclusionMatcher,
+) -> Result<u64, ExclusionError> {
     let mut taken = 0;
     for word in cell.split(domains::divides).filter(|word| word.contains('@')) {
         let cleaned = clean(word);
-        // Whoever stands in the part that is not read would get mail.
-        anyhow::ensure!(
-            !cleaned.is_cut,
-            "row {}, line {}, has a cell of more than 100 addresses or 4096 bytes, which is not \
-             read to its end: put each address on a line of its own",
-            row.number(),
-            row.line()
-        );
+        if cleaned.is_cut {
+            return Err(ExclusionError::LongCell { row: row.number(), line: row.line() });
+        }
         taken += take_all(&cleaned, matcher);
     }
     Ok(taken)

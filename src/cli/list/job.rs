@@ -2,14 +2,14 @@
 //! folder. It stands beside the output, and is removed when the output is there.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
-use super::exclusion::{ExclusionFile, ExclusionMatcher, ExclusionRules, ExclusionSummary};
+use super::exclusion::{ExclusionList, ExclusionMatcher, ExclusionRules, ExclusionSummary};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
@@ -268,8 +268,10 @@ impl Job {
             let table = self.excluded_table(number);
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
-            let list = ExclusionFile { name, path: &path, is_imported };
-            let found = list.read_into(rules, &mut excluded);
+            let octets = fs::metadata(&path).with_context(|| name.to_owned())?.len();
+            let list = ExclusionList { name, octets, is_imported };
+            let open = || fs::File::open(&path).map(io::BufReader::new);
+            let found = list.read_into(open, rules, &mut excluded);
             on_list(name, &found.with_context(|| name.to_owned())?);
         }
         Ok(RowPlan::new(excluded))
