@@ -14,6 +14,7 @@
 //! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
 //! | 9 | [`outcomes`], [`callbacks`] | reports on real mail; who is told of a batch's end |
 //! | 8 | [`report`] | data to page (pure) |
+//! | 8 | [`exclusion`] | suppression lists: who is not to be asked (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
 //! | 6 | [`cluster`] | replicas behind one egress address: who asks which destination |
@@ -121,6 +122,8 @@ pub mod dns;
 #[cfg(feature = "cli")]
 pub mod doctor;
 pub mod egress;
+#[cfg(feature = "server")]
+pub mod exclusion;
 pub mod fair;
 #[cfg(feature = "server")]
 pub mod grpc;

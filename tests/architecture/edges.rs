@@ -40,6 +40,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "posture", "prober", "registration", "smtp", "verdict"]),
     // 8
     ("report", &["address", "campaign", "verdict"]),
+    ("exclusion", &["address", "campaign", "listfile", "lists", "verifier"]),
     // 9
     ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "pem_faults", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
@@ -55,7 +56,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "outcomes", "prober", "readiness", "registration", "verdict", "verifier"]),
     ("config", &["batch", "cache", "callbacks", "campaign", "cluster", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
     ("app", &["access", "batch", "cache", "callbacks", "campaign", "clock", "cluster", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "exclusion", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

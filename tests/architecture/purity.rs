@@ -22,6 +22,7 @@ const PURE_ROOMS: &[&str] = &[
     "access",
     "campaign",
     "report",
+    "exclusion",
 ];
 
 /// Files, and folders of files, that are pure in rooms that are not.
@@ -47,8 +48,6 @@ const PURE_FILES: &[&str] = &[
     "callbacks/schedule.rs",
     "callbacks/secrets.rs",
     "callbacks/signature.rs",
-    "cli/list/exclusion/",
-    "cli/list/mailbox_hash.rs",
     "cluster/config.rs",
     "cluster/holdings.rs",
     "cluster/misses.rs",

@@ -9,13 +9,13 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
-use super::exclusion::{ExclusionList, ExclusionMatcher, ExclusionRules, ExclusionSummary};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
+use crate::exclusion::{ExclusionList, ExclusionMatcher, ExclusionRules, ExclusionSummary};
 use crate::listfile::COLUMN_RULES;
 
 /// The random sample that is verified before the rest.

@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use super::args::SendToArg;
 use super::backend::Client;
 use super::columns::{self, RowAnswer, RowFacts};
-use super::exclusion::ExclusionCounts;
 use super::job::Job;
 use super::results::Results;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
 use crate::campaign::preflight::{Basis, Thresholds};
 use crate::campaign::{Preflight, Progress, State, several};
+use crate::exclusion::ExclusionCounts;
 use crate::listfile::Row;
 use crate::proto::from_message::{self, IncompleteMessage};
 use crate::proto::{Action, Batch, BatchState, CatchAll, Verification};
@@ -268,7 +268,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::list::exclusion::ExclusionMatcher;
+    use crate::exclusion::ExclusionMatcher;
     use crate::proto::{BatchProgress, Evidence, Flags, Reason as ProtoReason};
 
     #[test]

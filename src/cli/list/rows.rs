@@ -6,8 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::exclusion::ExclusionMatcher;
-use super::mailbox_hash::mailbox_hash;
+use crate::exclusion::{ExclusionMatcher, mailbox_hash};
 use crate::listfile::Row;
 
 /// The longest address sent, in octets. What is longer is no address, and its beginning shows it.

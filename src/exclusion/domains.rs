@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::mailbox_hash::text_hash;
 use crate::address::{Address, DomainName};
-use crate::cli::list::mailbox_hash::text_hash;
 use crate::lists::Lists;
 
 /// The signs that stand between the labels of a name (RFC 3490 section 3.1).

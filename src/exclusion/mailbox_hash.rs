@@ -9,7 +9,8 @@ use crate::verifier::Subject;
 /// A hash that is equal for addresses of one mailbox, as a batch takes them for one: irregular
 /// ones too. Of 64 bits: among a million mailboxes two are taken for one once in forty million
 /// lists.
-pub(super) fn mailbox_hash(address: &str) -> u64 {
+#[must_use]
+pub fn mailbox_hash(address: &str) -> u64 {
     subject_hash(&Subject::parse(address))
 }
 

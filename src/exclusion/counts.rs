@@ -8,7 +8,7 @@ use crate::campaign::preflight::grouped;
 
 /// Counts of excluded rows.
 #[derive(Debug, Default)]
-pub(in crate::cli::list) struct ExclusionCounts {
+pub struct ExclusionCounts {
     /// Rows that are not asked about since a list has a domain, and no address of theirs.
     by_domain: u64,
     /// Rows that are not asked about by a hash alone.
@@ -21,12 +21,7 @@ pub(in crate::cli::list) struct ExclusionCounts {
 
 impl ExclusionCounts {
     /// Counts a row of which `matcher` excludes these addresses; `is_asked`: about others of it.
-    pub(in crate::cli::list) fn note(
-        &mut self,
-        matcher: &ExclusionMatcher,
-        excluded: &[&str],
-        is_asked: bool,
-    ) {
+    pub fn note(&mut self, matcher: &ExclusionMatcher, excluded: &[&str], is_asked: bool) {
         let mut open_domains = BTreeSet::new();
         for (place, address) in excluded.iter().enumerate() {
             let causes = matcher.causes(address);
@@ -44,7 +39,8 @@ impl ExclusionCounts {
     }
 
     /// The part of the rows that domains and hashes excluded, in brackets; empty if none did.
-    pub(in crate::cli::list) fn shares(&self) -> String {
+    #[must_use]
+    pub fn shares(&self) -> String {
         let by = |rows: u64, what: &str| (rows > 0).then(|| format!("{} by {what}", grouped(rows)));
         match (by(self.by_domain, "a domain"), by(self.by_hash, "a hash")) {
             (None, None) => String::new(),
@@ -54,7 +50,8 @@ impl ExclusionCounts {
     }
 
     /// Sentences about what an owner of the lists may not have meant.
-    pub(in crate::cli::list) fn notes(&self, matcher: &ExclusionMatcher) -> Vec<String> {
+    #[must_use]
+    pub fn notes(&self, matcher: &ExclusionMatcher) -> Vec<String> {
         let mut notes = Vec::new();
         for domain in matcher.open_domains() {
             let rows = self.by_open_domain.get(domain).copied().unwrap_or_default();

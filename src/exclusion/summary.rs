@@ -11,7 +11,7 @@ const NAMED: usize = 5;
 
 /// The findings about a suppression list. `Display` says them to its owner.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::cli::list) struct ExclusionSummary {
+pub struct ExclusionSummary {
     /// Addresses, each as often as it stands there.
     pub(super) addresses: u64,
     /// Domains, each as often as it stands there.

@@ -8,6 +8,7 @@
 mod counts;
 mod domains;
 mod hashes;
+mod mailbox_hash;
 mod matcher;
 mod summary;
 mod survey;
@@ -20,11 +21,12 @@ use crate::address::Address;
 use crate::address::clean::{Cleaned, clean};
 use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
-pub(super) use counts::ExclusionCounts;
+pub use counts::ExclusionCounts;
 use domains::{DomainForm, DomainStanding, ExcludedDomain};
 use hashes::{AddressHash, HashedAddresses};
-pub(super) use matcher::ExclusionMatcher;
-pub(super) use summary::ExclusionSummary;
+pub use mailbox_hash::mailbox_hash;
+pub use matcher::ExclusionMatcher;
+pub use summary::ExclusionSummary;
 use survey::{ColumnKey, ColumnRoles, ColumnSurvey, ListCell};
 
 /// The number of the first column, as no column is called: a name goes before a number.
@@ -32,7 +34,7 @@ const FIRST_COLUMN: &str = "0000001";
 
 /// An error of a suppression list that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ExclusionError {
+pub enum ExclusionError {
     /// There is nothing to exclude in it.
     #[error(
         "no column holds an e-mail address, a domain or hashes of addresses (MD5, SHA-1 or \
@@ -61,7 +63,7 @@ pub(super) enum ExclusionError {
 /// The rules by which a suppression list is read: those of the version that sent the rows, which
 /// left the same ones out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExclusionRules {
+pub enum ExclusionRules {
     /// The addresses of one column: version 0.1.
     OneColumn,
     /// The addresses of every column, and neither domains nor hashes.
@@ -72,19 +74,22 @@ pub(super) enum ExclusionRules {
 
 /// A suppression list that is to be read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ExclusionList<'a> {
+pub struct ExclusionList<'a> {
     /// The name that people call it by.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// Its octets, as they are kept.
-    pub(super) octets: u64,
+    pub octets: u64,
     /// `true` if it is a table that was made of the list.
-    pub(super) is_imported: bool,
+    pub is_imported: bool,
 }
 
 impl ExclusionList<'_> {
     /// Takes what the list excludes into `matcher`. `open` gives its octets from the beginning,
     /// each time that it is called.
-    pub(super) fn read_into<R: Read>(
+    ///
+    /// # Errors
+    /// [`ExclusionError`]: it is no list, excludes nobody, or could not be read to its end.
+    pub fn read_into<R: Read>(
         self,
         open: impl Fn() -> io::Result<R>,
         rules: ExclusionRules,

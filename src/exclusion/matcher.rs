@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::domains::{DomainStanding, ExcludedDomain, ExcludedDomains};
 use super::hashes::HashedAddresses;
+use super::mailbox_hash::{mailbox_hash, subject_hash};
 use crate::address::{Address, DomainName};
-use crate::cli::list::mailbox_hash::{mailbox_hash, subject_hash};
 use crate::verifier::Subject;
 
 /// All suppression lists of a run: an address or a domain of them costs the eight octets of a hash
 /// and their place in a table, a hash its own octets.
 #[derive(Debug, Default)]
-pub(in crate::cli::list) struct ExclusionMatcher {
+pub struct ExclusionMatcher {
     addresses: HashSet<u64>,
     /// `true` if an address is excluded as it is spelled alone, whatever else it may be read as.
     is_by_spelling: bool,
@@ -42,12 +42,13 @@ pub(super) struct ExclusionCauses {
 
 impl ExclusionMatcher {
     /// The same matcher, by which an address is excluded as it is spelled alone.
-    pub(in crate::cli::list) fn by_spelling(self) -> Self {
+    #[must_use]
+    pub fn by_spelling(self) -> Self {
         Self { is_by_spelling: true, ..self }
     }
 
     /// Takes an address of a suppression list; `false` if the text holds none.
-    pub(in crate::cli::list) fn exclude(&mut self, address: &str) -> bool {
+    pub fn exclude(&mut self, address: &str) -> bool {
         let subject = Subject::parse(address);
         // What is no address has a verdict of its own, in whatever column it stands. A run of an
         // older version left it out.
@@ -81,13 +82,15 @@ impl ExclusionMatcher {
     }
 
     /// `true` if it excludes nobody.
-    pub(in crate::cli::list) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.addresses.is_empty() && self.domains.is_empty() && self.hash_lists.is_empty()
     }
 
     /// `true` if `address` is on a suppression list, or is in the place of one that is: of two
     /// readings neither gets mail.
-    pub(in crate::cli::list) fn is_excluded(&self, address: &str) -> bool {
+    #[must_use]
+    pub fn is_excluded(&self, address: &str) -> bool {
         if self.is_empty() {
             return false;
         }
@@ -175,7 +178,7 @@ fn hashed_texts(subject: &Subject) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::list::exclusion::hashes::AddressHash;
+    use crate::exclusion::hashes::AddressHash;
 
     /// SHA-256 of `info@bücher.test` and of `info@xn--bcher-kva.test`.
     const BOOKS: [&str; 2] = [
