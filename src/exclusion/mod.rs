@@ -1,9 +1,9 @@
 //! Suppression lists: who is not to be asked, in whatever column it stands.
 //!
 //! A list to verify has one column of recipients; in a list of those who want no mail each address
-//! is one too many to write to. Such a list may hold whole domains and hashes of addresses too. It
-//! is read twice: what a bare domain or a row of hexadecimal digits is, its whole column tells.
-//! Files are not opened here.
+//! is one too many to write to. Such a list may hold whole domains and hashes of addresses too:
+//! what a bare domain or a row of hexadecimal digits is, its whole column tells, and a list that has
+//! a column of either is read once more for it. Files are not opened here.
 
 mod counts;
 mod domains;
@@ -95,30 +95,24 @@ impl ExclusionList<'_> {
         rules: ExclusionRules,
         matcher: &mut ExclusionMatcher,
     ) -> Result<ExclusionSummary, ExclusionError> {
+        if rules == ExclusionRules::OneColumn {
+            return self.read_one_column(&open, matcher);
+        }
         // Any column will do: every cell is looked at.
         let column = Some(FIRST_COLUMN.to_owned());
         let options =
             ReaderOptions { is_imported: self.is_imported, column, ..ReaderOptions::default() };
-        let roles = match rules {
-            ExclusionRules::OneColumn => return self.read_one_column(&open, matcher),
-            ExclusionRules::Addresses => None,
-            ExclusionRules::All => Some(self.survey(&open, &options)?),
-        };
-        let Some(mut reader) = self.open(&open, &options, rules)? else {
+        let mut reading = ListReading::new(rules, matcher);
+        let Some(reader) = self.open(&open, &options, rules)? else {
             return Ok(ExclusionSummary::default());
         };
-        let mut reading = ListReading {
-            roles,
-            matcher,
-            hashes: HashedAddresses::default(),
-            summary: ExclusionSummary::default(),
-        };
-        reading.take_header(reader.layout());
-        let mut row = Row::default();
-        while reader.read(&mut row)? {
-            reading.take_row(reader.layout(), &row)?;
+        let mut layout = reading.read(reader)?;
+        if reading.decide_columns()
+            && let Some(reader) = self.open(&open, &options, rules)?
+        {
+            layout = reading.read(reader)?;
         }
-        let summary = reading.finish(self.name, reader.layout());
+        let summary = reading.finish(self.name, &layout);
         if summary.is_list() { Ok(summary) } else { Err(ExclusionError::NoEntry) }
     }
 
@@ -144,24 +138,6 @@ impl ExclusionList<'_> {
                 row.addresses().map(|address| u64::from(matcher.exclude(address))).sum::<u64>();
         }
         Ok(summary)
-    }
-
-    /// Finds out which columns hold domains, and which hashes.
-    fn survey<R: Read>(
-        self,
-        open: &impl Fn() -> io::Result<R>,
-        options: &ReaderOptions,
-    ) -> Result<ColumnRoles, ExclusionError> {
-        let mut survey = ColumnSurvey::default();
-        let Some(mut reader) = self.open(open, options, ExclusionRules::All)? else {
-            return Ok(ColumnRoles::default());
-        };
-        survey.note_header(reader.layout());
-        let mut row = Row::default();
-        while reader.read(&mut row)? {
-            survey.note_row(reader.layout(), &row);
-        }
-        Ok(survey.decide())
     }
 
     /// Opens the list; `None` if nobody is on it.
@@ -192,16 +168,55 @@ impl ExclusionList<'_> {
 
 /// A suppression list that is being read.
 struct ListReading<'m> {
-    /// The columns of domains and hashes; `None` if addresses alone are taken.
+    /// The columns of domains and hashes, as far as they are known; `None` if addresses alone are
+    /// taken.
     roles: Option<ColumnRoles>,
+    /// The columns so far, while it is not known which hold domains and hashes.
+    survey: Option<ColumnSurvey>,
     matcher: &'m mut ExclusionMatcher,
     hashes: HashedAddresses,
     summary: ExclusionSummary,
 }
 
-impl ListReading<'_> {
+impl<'m> ListReading<'m> {
+    fn new(rules: ExclusionRules, matcher: &'m mut ExclusionMatcher) -> Self {
+        let is_all = rules == ExclusionRules::All;
+        Self {
+            roles: is_all.then(ColumnRoles::default),
+            survey: is_all.then(ColumnSurvey::default),
+            matcher,
+            hashes: HashedAddresses::default(),
+            summary: ExclusionSummary::default(),
+        }
+    }
+
+    /// Takes everything to exclude in a list, as far as its columns are known, and returns its
+    /// layout. What was taken before is taken again.
+    fn read<R: Read>(&mut self, mut reader: Reader<R>) -> Result<Layout, ExclusionError> {
+        self.summary = ExclusionSummary::default();
+        self.take_header(reader.layout());
+        let mut row = Row::default();
+        while reader.read(&mut row)? {
+            self.take_row(reader.layout(), &row)?;
+        }
+        Ok(reader.layout().clone())
+    }
+
+    /// Decides which columns hold domains and which hashes, once the list was read; `true` if any
+    /// does, so that there is more to take in it.
+    fn decide_columns(&mut self) -> bool {
+        let Some(survey) = self.survey.take() else { return false };
+        let roles = survey.decide();
+        let has_more = !roles.domains.is_empty() || !roles.hashes.is_empty();
+        self.roles = Some(roles);
+        has_more
+    }
+
     /// Takes the domains and hashes of what was taken for a header.
     fn take_header(&mut self, layout: &Layout) {
+        if let Some(survey) = &mut self.survey {
+            survey.note_header(layout);
+        }
         for cell in survey::header_cells(layout) {
             let taken = self.take_domains(&cell) + self.take_hash(&cell);
             self.note_column(layout, &cell.column, taken);
@@ -211,6 +226,9 @@ impl ListReading<'_> {
     /// Takes everything to exclude in `row`.
     fn take_row(&mut self, layout: &Layout, row: &Row) -> Result<(), ExclusionError> {
         let cells = survey::cells(layout, row);
+        if let Some(survey) = &mut self.survey {
+            survey.note_row(layout, row, &cells);
+        }
         let (before, addresses) = (self.summary.taken(), self.summary.addresses);
         for cell in &cells {
             // A file may hold millions of hashes, and none is an address.

@@ -118,9 +118,8 @@ impl ColumnSurvey {
         }
     }
 
-    /// Counts the cells of a row.
-    pub(super) fn note_row(&mut self, layout: &Layout, row: &Row) {
-        let cells = cells(layout, row);
+    /// Counts the cells of `row`.
+    pub(super) fn note_row(&mut self, layout: &Layout, row: &Row, cells: &[ListCell]) {
         let contents: Vec<CellContent> = cells.iter().map(|cell| content(&cell.text)).collect();
         let has_address = cells.iter().zip(&contents).any(|(cell, found)| match found {
             CellContent::Address => true,
@@ -324,7 +323,7 @@ mod tests {
         survey.note_header(reader.layout());
         let mut row = Row::default();
         while reader.read(&mut row).unwrap() {
-            survey.note_row(reader.layout(), &row);
+            survey.note_row(reader.layout(), &row, &cells(reader.layout(), &row));
         }
         let ColumnRoles { domains, hashes, beside } = survey.decide();
         let numbers = |columns: BTreeSet<ColumnKey>| -> Vec<usize> {

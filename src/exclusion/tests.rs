@@ -1,5 +1,7 @@
 //! Claims about suppression lists as they are read.
 
+use std::cell::Cell;
+
 use super::*;
 
 /// What was found in a suppression list, and who is excluded by it.
@@ -51,6 +53,25 @@ fn a_long_cell_is_read_to_its_end() {
     let many: Vec<String> = (0..300).map(|n| format!("g{n}@acme.test")).collect();
     let list = format!("email,note\n{},{}\n", many.join(";"), "x y ".repeat(2_000));
     assert_eq!(left(&list, &["g0@acme.test", "g299@acme.test"]).1, [""; 0]);
+}
+
+#[test]
+fn a_list_is_read_twice_only_for_a_column_of_domains_or_of_hashes() {
+    let times = |text: &str| {
+        let opened = Cell::new(0);
+        let open = || {
+            opened.set(opened.get() + 1);
+            Ok(text.as_bytes())
+        };
+        let octets = text.len() as u64;
+        let list = ExclusionList { name: "gone.csv", octets, is_imported: false };
+        list.read_into(open, ExclusionRules::All, &mut ExclusionMatcher::default()).unwrap();
+        opened.get()
+    };
+    assert_eq!(times("email,day\njane@acme.test,1\n@acme.com,2\n*.acme.de,3\n"), 1);
+    assert_eq!(times("email,domain\njane@acme.test,acme.test\n"), 1, "it excludes nobody");
+    assert_eq!(times("domain,day\nacme.com,1\nacme.de,2\n"), 2);
+    assert_eq!(times("md5,day\n973859b40902a6a0306578b6faa1916d,1\n"), 2);
 }
 
 #[test]
