@@ -176,6 +176,8 @@ struct ListReading<'m> {
     matcher: &'m mut ExclusionMatcher,
     hashes: HashedAddresses,
     summary: ExclusionSummary,
+    /// `true` if what was taken for a header excludes somebody: it is the first row.
+    is_header_row: bool,
 }
 
 impl<'m> ListReading<'m> {
@@ -187,6 +189,7 @@ impl<'m> ListReading<'m> {
             matcher,
             hashes: HashedAddresses::default(),
             summary: ExclusionSummary::default(),
+            is_header_row: false,
         }
     }
 
@@ -217,10 +220,19 @@ impl<'m> ListReading<'m> {
         if let Some(survey) = &mut self.survey {
             survey.note_header(layout);
         }
-        for cell in survey::header_cells(layout) {
-            let taken = self.take_domains(&cell) + self.take_hash(&cell);
-            self.note_column(layout, &cell.column, taken);
-        }
+        let cells = survey::header_cells(layout);
+        let taken = cells.iter().map(|cell| self.take_domains(cell) + self.take_hash(cell));
+        self.is_header_row = taken.sum::<u64>() > 0;
+    }
+
+    /// The number of `row` and its line, as people count them.
+    fn place(&self, row: &Row) -> (u64, u64) {
+        (row.number() + u64::from(self.is_header_row), row.line())
+    }
+
+    /// The name of a column; empty if it has none.
+    fn column_name<'l>(&self, layout: &'l Layout, number: usize) -> &'l str {
+        if self.is_header_row { "" } else { survey::numbered_column(layout, number) }
     }
 
     /// Takes everything to exclude in `row`.
@@ -230,12 +242,13 @@ impl<'m> ListReading<'m> {
             survey.note_row(layout, row, &cells);
         }
         let (before, addresses) = (self.summary.taken(), self.summary.addresses);
+        let place = self.place(row);
         for cell in &cells {
             // A file may hold millions of hashes, and none is an address.
             if self.roles.is_some() && AddressHash::parse(&cell.text).is_some() {
                 continue;
             }
-            let taken = take_addresses(&cell.text, row, self.matcher)?;
+            let taken = take_addresses(&cell.text, place, self.matcher)?;
             self.summary.addresses += taken;
             self.note_column(layout, &cell.column, taken);
         }
@@ -252,7 +265,7 @@ impl<'m> ListReading<'m> {
             !cell.text.trim().is_empty() && !survey::is_heading(layout, row, &cell.text)
         };
         if self.summary.taken() == before && cells.iter().any(is_filled) {
-            self.summary.note_without(row.number(), row.line());
+            self.summary.note_without(place);
         }
         Ok(())
     }
@@ -283,7 +296,7 @@ impl<'m> ListReading<'m> {
 
     /// Notes the column of what was taken.
     fn note_column(&mut self, layout: &Layout, column: &ColumnKey, taken: u64) {
-        if taken > 0 && layout.has_header() {
+        if taken > 0 && layout.has_header() && !self.is_header_row {
             self.summary.note_column(column.0, survey::numbered_column(layout, column.0));
         }
     }
@@ -294,12 +307,10 @@ impl<'m> ListReading<'m> {
             self.matcher.exclude_hashes(name, self.hashes);
         }
         for (number, keys) in self.roles.iter().flat_map(|roles| &roles.beside) {
-            let label = match keys.as_str() {
-                "" => {
-                    let name = survey::numbered_column(layout, *number);
-                    format!("column {} {name:?}", number + 1)
-                }
-                keys => format!("key {keys:?}"),
+            let label = match (keys.as_str(), self.column_name(layout, *number)) {
+                ("", "") => format!("column {}", number + 1),
+                ("", name) => format!("column {} {name:?}", number + 1),
+                (keys, _) => format!("key {keys:?}"),
             };
             self.summary.beside.push(label);
         }
@@ -307,10 +318,11 @@ impl<'m> ListReading<'m> {
     }
 }
 
-/// Takes every address of a cell of `row` into `matcher`; returns how many there are.
+/// Takes every address of a cell into `matcher`; returns how many there are. `place`: the number
+/// and the line of its row.
 fn take_addresses(
     cell: &str,
-    row: &Row,
+    place: (u64, u64),
     matcher: &mut ExclusionMatcher,
 ) -> Result<u64, ExclusionError> {
     let cleaned = clean(cell);
@@ -322,20 +334,20 @@ fn take_addresses(
     if is_clear || !cell.contains('@') {
         return Ok(found);
     }
-    Ok(found.max(take_words(cell, row, matcher)?))
+    Ok(found.max(take_words(cell, place, matcher)?))
 }
 
 /// Takes every address among the words of a cell into `matcher`; returns how many there are.
 fn take_words(
     cell: &str,
-    row: &Row,
+    (row, line): (u64, u64),
     matcher: &mut ExclusionMatcher,
 ) -> Result<u64, ExclusionError> {
     let mut taken = 0;
     for word in cell.split(domains::divides).filter(|word| word.contains('@')) {
         let cleaned = clean(word);
         if cleaned.is_cut {
-            return Err(ExclusionError::LongCell { row: row.number(), line: row.line() });
+            return Err(ExclusionError::LongCell { row, line });
         }
         taken += take_all(&cleaned, matcher);
     }

@@ -64,9 +64,9 @@ impl ExclusionSummary {
     }
 
     /// Counts a row, by its number and its line, that excludes nobody.
-    pub(super) fn note_without(&mut self, row: u64, line: u64) {
+    pub(super) fn note_without(&mut self, place: (u64, u64)) {
         self.without += 1;
-        self.first_without.get_or_insert((row, line));
+        self.first_without.get_or_insert(place);
     }
 }
 

@@ -92,6 +92,27 @@ fn rows_that_are_not_clear_are_counted_and_told() {
 }
 
 #[test]
+fn a_first_row_that_excludes_somebody_names_no_column_and_is_counted_as_a_row() {
+    let hash = "973859b40902a6a0306578b6faa1916d";
+    for (list, counts) in [
+        ("@acme.com,why\n@acme.de,why\nacme,why\n".to_owned(), "2 domains"),
+        (
+            "acme.com,why\nacme.de,why\nacme.fr,why\nacme.it,why\nacme.es,why\nacme.pl,why\n\
+          acme.nl,why\nacme.be,why\nacme.at,why\nacme,why\n"
+                .to_owned(),
+            "9 domains",
+        ),
+        (format!("{}x,y\n", format!("{hash},why\n").repeat(9)), "9 hashes"),
+    ] {
+        let said = read(&list, ExclusionRules::All).unwrap().0.to_string();
+        let last = list.lines().count();
+        let row = format!("(first: row {last}, line {last})");
+        assert!(said.starts_with(&format!("{counts} to exclude; 1 row has ")), "{said}");
+        assert!(said.contains(&row), "{row}: {said}");
+    }
+}
+
+#[test]
 fn a_header_of_names_with_dots_and_no_rows_is_an_empty_list() {
     for list in ["user.mail,user.phone\n", "user.email,created.at,first.name\n", "nr.,seit\n"] {
         assert_eq!(left(list, &[]).0, "0 addresses to exclude", "{list}");
