@@ -19,13 +19,34 @@ pub(super) enum AddressHash {
 impl AddressHash {
     /// The hash that a cell holds and nothing else; its length says which one it is.
     pub(super) fn parse(cell: &str) -> Option<Self> {
-        let digits = cell.trim().as_bytes();
+        let digits = digits(cell).as_bytes();
         match digits.len() {
             32 => octets(digits).map(Self::Md5),
             40 => octets(digits).map(Self::Sha1),
             64 => octets(digits).map(Self::Sha256),
             _ => None,
         }
+    }
+}
+
+/// The names that programs give their standard input behind its hash: `md5sum`, `md5sum -b` and
+/// `openssl dgst -r`.
+const BEHIND: [&str; 3] = ["  -", " *-", " *stdin"];
+
+/// And before it: `openssl dgst`, and `md5sum --tag` as the BSDs write it.
+const BEFORE: [&str; 2] = ["(stdin)", "(-)"];
+
+/// The text of a cell, without what a program that makes hashes writes beside one if it has read no
+/// file. One of a file is none of an address.
+fn digits(cell: &str) -> &str {
+    let text = cell.trim();
+    if let Some(digits) = BEHIND.iter().find_map(|name| text.strip_suffix(name)) {
+        return digits;
+    }
+    let is_input = |label: &str| BEFORE.iter().any(|name| label.trim_end().ends_with(name));
+    match text.rsplit_once("= ") {
+        Some((label, digits)) if is_input(label) => digits,
+        _ => text,
     }
 }
 
@@ -114,6 +135,25 @@ mod tests {
                 assert!(hashes.holds("jane.doe@acme.test"), "{cell}");
                 assert!(!hashes.holds("john.smith@acme.test"), "{cell}");
             }
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_program_that_hashed_its_standard_input_is_a_hash() {
+        let [md5, sha1, sha256] = JANE;
+        for line in [
+            format!("{md5}  -"),
+            format!("{sha1} *-"),
+            format!("{sha256} *stdin"),
+            format!("MD5(stdin)= {md5}"),
+            format!("SHA2-256(stdin)= {sha256}"),
+            format!("(stdin)= {md5}"),
+            format!("MD5 (-) = {md5}"),
+        ] {
+            assert!(list(&[&line]).holds("jane.doe@acme.test"), "{line}");
+        }
+        for line in [format!("{md5}  jane.txt"), format!("MD5(a)= {md5}"), format!("k= {md5}")] {
+            assert_eq!(AddressHash::parse(&line), None, "{line}");
         }
     }
 
