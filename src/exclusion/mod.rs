@@ -7,6 +7,7 @@
 
 mod counts;
 mod domains;
+mod error;
 mod hashes;
 mod mailbox_hash;
 mod matcher;
@@ -23,6 +24,7 @@ use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
 pub use counts::ExclusionCounts;
 use domains::{DomainForm, DomainStanding, ExcludedDomain};
+pub use error::ExclusionError;
 use hashes::{AddressHash, HashedAddresses};
 pub use mailbox_hash::mailbox_hash;
 pub use matcher::ExclusionMatcher;
@@ -31,34 +33,6 @@ use survey::{ColumnKey, ColumnRoles, ColumnSurvey, ListCell};
 
 /// The number of the first column, as no column is called: a name goes before a number.
 const FIRST_COLUMN: &str = "0000001";
-
-/// An error of a suppression list that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ExclusionError {
-    /// There is nothing to exclude in it.
-    #[error(
-        "no column holds an e-mail address, a domain or hashes of addresses (MD5, SHA-1 or \
-         SHA-256): give a list with one in each row, and write a domain as @example.com"
-    )]
-    NoEntry,
-    /// A cell is longer than is read of one: whoever stands in the rest would get mail.
-    #[error(
-        "row {row}, line {line}, has a cell of more than 100 addresses or 4096 bytes, which is not \
-         read to its end: put each address on a line of its own"
-    )]
-    LongCell {
-        /// The row, from 1.
-        row: u64,
-        /// The line that it begins on, from 1.
-        line: u64,
-    },
-    /// It is no list.
-    #[error(transparent)]
-    List(#[from] ListFileError),
-    /// The source failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// The rules by which a suppression list is read: those of the version that sent the rows, which
 /// left the same ones out.
