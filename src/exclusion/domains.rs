@@ -153,6 +153,11 @@ impl ExcludedDomains {
         self.exact.is_empty()
     }
 
+    /// Number of domains.
+    pub(super) fn len(&self) -> usize {
+        self.exact.len()
+    }
+
     /// The domain by which an address at `name` is excluded: it or one above it.
     pub(super) fn covering<'n>(&self, name: &'n DomainName) -> Option<&'n str> {
         let name = name.as_str();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::campaign::preflight::grouped;
 use crate::listfile::ListFileError;
 
 /// An error of a suppression list that cannot be read.
@@ -23,6 +24,22 @@ pub enum ExclusionError {
         row: u64,
         /// The line that it begins on, from 1.
         line: u64,
+    },
+    /// It unpacks to more than is taken.
+    #[error("it is larger than {limit} MiB unpacked; give it in parts")]
+    TooLarge {
+        /// The limit, in MiB.
+        limit: u64,
+    },
+    /// There is more to exclude than is taken.
+    #[error(
+        "with it there are more than {} addresses, domains and hashes to exclude; give fewer, such \
+         as domains in the place of their addresses",
+        grouped(*most)
+    )]
+    TooMany {
+        /// The limit, of all lists.
+        most: u64,
     },
     /// It is no list.
     #[error(transparent)]

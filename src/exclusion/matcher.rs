@@ -91,13 +91,20 @@ impl ExclusionMatcher {
     /// readings neither gets mail.
     #[must_use]
     pub fn is_excluded(&self, address: &str) -> bool {
-        if self.is_empty() {
-            return false;
-        }
-        let subject = Subject::parse(address);
-        self.holds_mailbox(&subject)
-            || self.has_domain_of(&subject)
-            || self.hash_lists_of(&subject).next().is_some()
+        !self.is_empty() && self.excludes(&Subject::parse(address))
+    }
+
+    /// The same, of an address that is parsed already.
+    pub(super) fn excludes(&self, subject: &Subject) -> bool {
+        self.holds_mailbox(subject)
+            || self.has_domain_of(subject)
+            || self.hash_lists_of(subject).next().is_some()
+    }
+
+    /// Number of addresses, domains and hashes that it holds.
+    pub(super) fn len(&self) -> usize {
+        let hashes: usize = self.hash_lists.iter().map(|list| list.hashes.len()).sum();
+        self.addresses.len() + self.domains.len() + hashes
     }
 
     /// All causes for which `address` is excluded.

@@ -46,6 +46,21 @@ pub enum ExclusionRules {
     All,
 }
 
+/// Limits on what suppression lists may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExclusionLimits {
+    /// The most octets of text that are read of a packed list. Default: no limit.
+    pub unpacked: u64,
+    /// The most addresses, domains and hashes of all lists. Default: no limit.
+    pub entries: usize,
+}
+
+impl Default for ExclusionLimits {
+    fn default() -> Self {
+        Self { unpacked: u64::MAX, entries: usize::MAX }
+    }
+}
+
 /// A suppression list that is to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct ExclusionList<'a> {
@@ -55,6 +70,8 @@ pub struct ExclusionList<'a> {
     pub octets: u64,
     /// `true` if it is a table that was made of the list.
     pub is_imported: bool,
+    /// The limits on it, and on those before it.
+    pub limits: ExclusionLimits,
 }
 
 impl ExclusionList<'_> {
@@ -76,7 +93,7 @@ impl ExclusionList<'_> {
         let column = Some(FIRST_COLUMN.to_owned());
         let options =
             ReaderOptions { is_imported: self.is_imported, column, ..ReaderOptions::default() };
-        let mut reading = ListReading::new(rules, matcher);
+        let mut reading = ListReading::new(rules, self.limits, matcher);
         let Some(reader) = self.open(&open, &options, rules)? else {
             return Ok(ExclusionSummary::default());
         };
@@ -147,6 +164,7 @@ struct ListReading<'m> {
     roles: Option<ColumnRoles>,
     /// The columns so far, while it is not known which hold domains and hashes.
     survey: Option<ColumnSurvey>,
+    limits: ExclusionLimits,
     matcher: &'m mut ExclusionMatcher,
     hashes: HashedAddresses,
     summary: ExclusionSummary,
@@ -155,11 +173,16 @@ struct ListReading<'m> {
 }
 
 impl<'m> ListReading<'m> {
-    fn new(rules: ExclusionRules, matcher: &'m mut ExclusionMatcher) -> Self {
+    fn new(
+        rules: ExclusionRules,
+        limits: ExclusionLimits,
+        matcher: &'m mut ExclusionMatcher,
+    ) -> Self {
         let is_all = rules == ExclusionRules::All;
         Self {
             roles: is_all.then(ColumnRoles::default),
             survey: is_all.then(ColumnSurvey::default),
+            limits,
             matcher,
             hashes: HashedAddresses::default(),
             summary: ExclusionSummary::default(),
@@ -175,6 +198,13 @@ impl<'m> ListReading<'m> {
         let mut row = Row::default();
         while reader.read(&mut row)? {
             self.take_row(reader.layout(), &row)?;
+            let ExclusionLimits { unpacked, entries } = self.limits;
+            if reader.layout().gzip && reader.octets() > unpacked {
+                return Err(ExclusionError::TooLarge { limit: unpacked / (1024 * 1024) });
+            }
+            if self.matcher.len() + self.hashes.len() > entries {
+                return Err(ExclusionError::TooMany { most: entries as u64 });
+            }
         }
         Ok(reader.layout().clone())
     }

@@ -1,6 +1,10 @@
 //! Claims about suppression lists as they are read.
 
 use std::cell::Cell;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::*;
 
@@ -10,7 +14,8 @@ fn read(
     rules: ExclusionRules,
 ) -> Result<(ExclusionSummary, ExclusionMatcher), ExclusionError> {
     let octets = text.len() as u64;
-    let list = ExclusionList { name: "gone.csv", octets, is_imported: false };
+    let limits = ExclusionLimits::default();
+    let list = ExclusionList { name: "gone.csv", octets, is_imported: false, limits };
     let mut matcher = ExclusionMatcher::default();
     Ok((list.read_into(|| Ok(text.as_bytes()), rules, &mut matcher)?, matcher))
 }
@@ -64,7 +69,8 @@ fn a_list_is_read_twice_only_for_a_column_of_domains_or_of_hashes() {
             Ok(text.as_bytes())
         };
         let octets = text.len() as u64;
-        let list = ExclusionList { name: "gone.csv", octets, is_imported: false };
+        let limits = ExclusionLimits::default();
+        let list = ExclusionList { name: "gone.csv", octets, is_imported: false, limits };
         list.read_into(open, ExclusionRules::All, &mut ExclusionMatcher::default()).unwrap();
         opened.get()
     };
@@ -72,6 +78,36 @@ fn a_list_is_read_twice_only_for_a_column_of_domains_or_of_hashes() {
     assert_eq!(times("email,domain\njane@acme.test,acme.test\n"), 1, "it excludes nobody");
     assert_eq!(times("domain,day\nacme.com,1\nacme.de,2\n"), 2);
     assert_eq!(times("md5,day\n973859b40902a6a0306578b6faa1916d,1\n"), 2);
+}
+
+#[test]
+fn the_entries_of_all_lists_are_bounded_together() {
+    let hash = "973859b40902a6a0306578b6faa1916d\n";
+    let mut matcher = ExclusionMatcher::default();
+    let mut read = |text: &str| {
+        let limits = ExclusionLimits { entries: 3, ..ExclusionLimits::default() };
+        let octets = text.len() as u64;
+        let list = ExclusionList { name: "gone.csv", octets, is_imported: false, limits };
+        list.read_into(|| Ok(text.as_bytes()), ExclusionRules::All, &mut matcher)
+    };
+    assert!(read("jane@acme.test\nJane@acme.test\n").is_ok(), "one address, twice");
+    assert!(read("@acme.com\n@acme.de\n").is_ok());
+    let error = read(hash).unwrap_err();
+    assert!(error.to_string().contains("more than 3 addresses, domains and hashes"), "{error}");
+}
+
+#[test]
+fn a_packed_list_is_read_no_further_than_is_taken() {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    let blank = format!("{}\n", " ".repeat(1023)).repeat(2048);
+    packer.write_all(format!("jane@acme.test\n{blank}").as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let limits = ExclusionLimits { unpacked: 1 << 20, ..ExclusionLimits::default() };
+    let octets = packed.len() as u64;
+    let list = ExclusionList { name: "gone.csv.gz", octets, is_imported: false, limits };
+    let mut matcher = ExclusionMatcher::default();
+    let error = list.read_into(|| Ok(&*packed), ExclusionRules::All, &mut matcher).unwrap_err();
+    assert!(error.to_string().contains("1 MiB unpacked"), "{error}");
 }
 
 #[test]

@@ -15,7 +15,9 @@ use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::exclusion::{ExclusionList, ExclusionMatcher, ExclusionRules, ExclusionSummary};
+use crate::exclusion::{
+    ExclusionLimits, ExclusionList, ExclusionMatcher, ExclusionRules, ExclusionSummary,
+};
 use crate::listfile::COLUMN_RULES;
 
 /// The random sample that is verified before the rest.
@@ -269,7 +271,9 @@ impl Job {
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
             let octets = fs::metadata(&path).with_context(|| name.to_owned())?.len();
-            let list = ExclusionList { name, octets, is_imported };
+            // The memory is its owner's own.
+            let limits = ExclusionLimits::default();
+            let list = ExclusionList { name, octets, is_imported, limits };
             let open = || fs::File::open(&path).map(io::BufReader::new);
             let found = list.read_into(open, rules, &mut excluded);
             on_list(name, &found.with_context(|| name.to_owned())?);
