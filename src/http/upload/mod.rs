@@ -10,6 +10,7 @@ mod form;
 mod message_sender;
 mod reading;
 mod spool;
+mod stored;
 
 use std::sync::Arc;
 
@@ -31,8 +32,8 @@ pub(crate) use self::form::FormHead;
 use self::form::{ListForm, UploadBody};
 use self::message_sender::MessageSender;
 pub(crate) use self::reading::{ArrivedList, sent_address};
-pub(super) use self::reading::{StoredReading, options};
 use self::spool::SpoolWriter;
+pub(super) use self::stored::{StoredReading, options};
 use super::bad_request::BadRequest;
 use super::field_names::json_path;
 use super::{query, request};

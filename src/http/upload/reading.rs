@@ -3,15 +3,15 @@
 use std::io::{self, BufReader, BufWriter};
 use std::sync::Arc;
 
-use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
 use super::fault::{ListFault, failed, question, refused, unopened, unreadable};
+use super::stored::{StoredOrigin, reader_options};
 use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
-use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, ReaderOptions, Row};
+use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of addresses of a page, or a few more.
@@ -124,57 +124,6 @@ impl ArrivedList {
     }
 }
 
-/// The way in which a list that is kept is read, and goes out again.
-#[derive(Debug)]
-pub(in crate::http) struct StoredReading {
-    /// The request that it was sent with.
-    pub(in crate::http) request: StoredRequest,
-    /// It came as a workbook.
-    pub(in crate::http) is_workbook: bool,
-}
-
-/// The request of a list that is kept, as far as it is asked for again.
-#[derive(Debug)]
-pub(in crate::http) struct StoredRequest {
-    /// The name of the list's file.
-    pub(in crate::http) filename: String,
-    options: ReaderOptions,
-}
-
-/// The part that no request has: fields that stand behind those of the request.
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-struct StoredOrigin {
-    /// It came as a workbook.
-    #[prost(bool, tag = "1000")]
-    is_workbook: bool,
-    /// It is a table that was made here.
-    #[prost(bool, tag = "1001")]
-    is_imported: bool,
-    /// The number of the rules by which its column was found; older versions wrote none.
-    #[prost(uint32, tag = "1002")]
-    column_rules: u32,
-}
-
-impl StoredOrigin {
-    fn encode_behind(self, request: &UploadListRequest) -> Vec<u8> {
-        let mut octets = request.encode_to_vec();
-        octets.extend(self.encode_to_vec());
-        octets
-    }
-}
-
-impl StoredReading {
-    /// The reading in these octets; each of the two messages passes over the other's fields.
-    pub(in crate::http) fn decode(octets: &[u8]) -> io::Result<Self> {
-        let request = UploadListRequest::decode(octets)?;
-        let origin = StoredOrigin::decode(octets)?;
-        // A list that was taken before is not asked about any more.
-        let options = ReaderOptions { is_known: true, ..reader_options(&request, origin) };
-        let request = StoredRequest { filename: request.filename, options };
-        Ok(Self { request, is_workbook: origin.is_workbook })
-    }
-}
-
 /// The part of a cell that is sent as its address.
 pub(crate) fn sent_address(address: &str) -> &str {
     &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
@@ -200,25 +149,6 @@ fn to_table(
         Err(ImportError::Io(error)) => Err(unreadable(error)),
         // As below: a list of an archive says which option it needs.
         Err(error) => Err(Status::invalid_argument(error.to_string().replace(" --", " "))),
-    }
-}
-
-/// The options by which a list that is kept is read.
-pub(in crate::http) fn options(request: &StoredRequest) -> ReaderOptions {
-    request.options.clone()
-}
-
-fn reader_options(request: &UploadListRequest, origin: StoredOrigin) -> ReaderOptions {
-    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    ReaderOptions {
-        encoding: given(&request.encoding),
-        column: given(&request.column),
-        consent_column: given(&request.consent_column),
-        header: request.header,
-        skip_rows: usize::try_from(request.skip_rows).unwrap_or(usize::MAX),
-        is_imported: origin.is_imported,
-        column_rules: origin.column_rules,
-        ..ReaderOptions::default()
     }
 }
 
@@ -279,6 +209,7 @@ mod tests {
 
     use super::*;
     use crate::batch::Config;
+    use crate::http::upload::{StoredReading, options};
 
     /// The list in these octets, where a list may have 1 MiB.
     async fn arrived(octets: &[u8]) -> (tempfile::TempDir, Arc<ArrivedList>) {
@@ -346,42 +277,5 @@ mod tests {
         let reading = StoredReading::decode(&store.list(&id).unwrap().unwrap().reading).unwrap();
         assert!(options(&reading.request).is_imported && !reading.is_workbook);
         assert_eq!(options(&reading.request).column_rules, COLUMN_RULES);
-    }
-
-    #[test]
-    fn a_reading_that_was_kept_without_its_origin_is_read_as_it_was() {
-        let request = UploadListRequest {
-            filename: "a.csv".to_owned(),
-            skip_rows: 2,
-            ..UploadListRequest::default()
-        };
-        let reading = StoredReading::decode(&request.encode_to_vec()).unwrap();
-        let wanted = ReaderOptions {
-            skip_rows: 2,
-            is_known: true,
-            column_rules: 0,
-            ..ReaderOptions::default()
-        };
-        assert_eq!((options(&reading.request), reading.request.filename), (wanted, "a.csv".into()));
-    }
-
-    #[test]
-    fn a_list_that_was_kept_before_vendors_gave_way_is_read_by_the_column_it_was_taken_by() {
-        let row = |n| match n % 3 {
-            0 => format!("{n},c{n}@acme.test,s{n}@shop.test\n"),
-            _ => format!("{n},,s{n}@shop.test\n"),
-        };
-        let rows: String = (0..30).map(row).collect();
-        let list = format!("Id,Customer Email,Vendor Email\n{rows}");
-        let request = UploadListRequest::default();
-        let origin = StoredOrigin { column_rules: COLUMN_RULES, ..StoredOrigin::default() };
-        for (octets, taken) in [
-            (request.encode_to_vec(), "Vendor Email"),
-            (origin.encode_behind(&request), "Customer Email"),
-        ] {
-            let reading = StoredReading::decode(&octets).unwrap();
-            let reader = Reader::open(list.as_bytes(), &options(&reading.request)).unwrap();
-            assert_eq!(reader.layout().address.name, taken);
-        }
     }
 }
