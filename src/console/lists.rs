@@ -70,7 +70,10 @@ fn turns(site: &SiteParts, visit: &Visit, id: &str) -> Result<DraftTurns, Status
 }
 
 fn not_there() -> Status {
-    Status::not_found("this list was discarded, or waited for more than an hour; upload it again")
+    Status::not_found(
+        "this list was discarded, waited for more than an hour, or its session is over; upload it \
+         again",
+    )
 }
 
 /// Leads to the page of a list that was started.

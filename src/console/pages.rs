@@ -30,6 +30,8 @@ pub(super) struct PageFrame {
 pub(super) struct SignInPage {
     pub(super) frame: PageFrame,
     pub(super) trouble: &'static str,
+    /// The page that it leads to.
+    pub(super) next: String,
 }
 
 /// Asks for itself.

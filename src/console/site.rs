@@ -2,6 +2,7 @@
 
 use http::header::{ALLOW, AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -82,11 +83,14 @@ impl Site {
                                 and send it again";
                 trouble(PageFrame::default(), &Status::permission_denied(sentence))
             }
-            Err(status) if status.code() == Code::Unauthenticated => sign_in_page(if is_get {
-                ""
-            } else {
-                "Your session is over, so nothing was changed: sign in, and send it again."
-            }),
+            Err(status) if status.code() == Code::Unauthenticated => {
+                let sentence = if is_get {
+                    ""
+                } else {
+                    "Your session is over, so nothing was changed: sign in, and send it again."
+                };
+                sign_in_page(sentence, page_to_return_to(&parts))
+            }
             Err(status) => trouble(PageFrame::default(), &status),
         }
     }
@@ -103,25 +107,29 @@ impl Site {
             Ok(form) => form,
             Err(status) => return trouble(PageFrame::default(), &status),
         };
+        let next = own_page(form.value("next"));
         let value = HeaderValue::from_str(&format!("Bearer {}", form.value("key").trim()));
-        let Ok(mut value) = value else { return sign_in_page("That is no API key.") };
+        let Ok(mut value) = value else {
+            return sign_in_page("That is no API key.", next.to_owned());
+        };
         value.set_sensitive(true);
         let origin = CallOrigin::from_parts(parts);
         if let Err(status) = services.admit(origin.with_authorization(value.clone())).await {
             return match status.code() {
                 Code::Unauthenticated => {
-                    sign_in_page("The service does not know this key, or it has expired.")
+                    let sentence = "The service does not know this key, or it has expired.";
+                    sign_in_page(sentence, next.to_owned())
                 }
                 _ => trouble(PageFrame::default(), &status),
             };
         }
-        let home = answer::see_other(PREFIX);
-        match (self.0.sessions.begin(Some(value), self.0.clock.now()), home) {
-            (Some((_, cookie)), Ok(home)) => {
+        let page = answer::see_other(next);
+        match (self.0.sessions.begin(Some(value), self.0.clock.now()), page) {
+            (Some((_, cookie)), Ok(page)) => {
                 if let Some(before) = before {
                     self.end(&before);
                 }
-                with_cookie(home, cookie)
+                with_cookie(page, cookie)
             }
             _ => {
                 let status = Status::internal("there are no random numbers");
@@ -137,7 +145,8 @@ impl Site {
             Err(status) if status.code() == Code::Unauthenticated => {
                 // The key was withdrawn meanwhile.
                 self.end(&visit.session);
-                sign_in_page("Your session is over: the service does not know its key any more.")
+                let sentence = "Your session is over: the service does not know its key any more.";
+                sign_in_page(sentence, page_to_return_to(&visit.parts))
             }
             Err(status) => visit.trouble(&status),
         }
@@ -226,6 +235,26 @@ fn page_of_form(path: &[&str]) -> Option<String> {
     }
 }
 
+/// The page that a browser comes to once it has signed in: the one that it asked for, or that of
+/// the form that it sent, or of the list whose rows or progress it wanted.
+fn page_to_return_to(parts: &Parts) -> String {
+    let path = parts.uri.path();
+    let segments: Vec<&str> = path.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
+    match segments[..] {
+        // In place of a page with a form that was sent, a file would leave that form where it is.
+        ["batches", id, _] => format!("{PREFIX}batches/{id}"),
+        _ => page_of_form(&segments).unwrap_or_else(|| {
+            parts.uri.path_and_query().map_or(PREFIX, PathAndQuery::as_str).to_owned()
+        }),
+    }
+}
+
+/// The page of the console that a form names, or the first one: a form leads to no other place.
+fn own_page(next: &str) -> &str {
+    let is_path = PathAndQuery::try_from(next).is_ok() && HeaderValue::from_str(next).is_ok();
+    if is_path && next.starts_with(PREFIX) { next } else { PREFIX }
+}
+
 /// Refuses a method that neither a link nor a form has (RFC 9110 section 15.5.6).
 fn refuse_method(frame: PageFrame) -> Response<Body> {
     let sentence = "pages are read with GET, and forms sent with POST";
@@ -256,8 +285,10 @@ fn keep_keys_alone(headers: &mut HeaderMap) {
     }
 }
 
-fn sign_in_page(trouble: &'static str) -> Response<Body> {
-    answer::page(StatusCode::UNAUTHORIZED, &SignInPage { frame: PageFrame::default(), trouble })
+/// Asks for a key, and leads to the page `next` once there is one.
+fn sign_in_page(trouble: &'static str, next: String) -> Response<Body> {
+    let page = SignInPage { frame: PageFrame::default(), trouble, next };
+    answer::page(StatusCode::UNAUTHORIZED, &page)
 }
 
 fn with_cookie(mut answer: Response<Body>, cookie: HeaderValue) -> Response<Body> {

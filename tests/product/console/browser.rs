@@ -112,6 +112,11 @@ pub(crate) async fn sign_in(product: &Product, key: &str) -> HttpAnswer {
     form("/console/sign-in", &[("key", key)]).send(product.address).await
 }
 
+/// Signs in by the form of a page that leads to another one.
+pub(crate) async fn sign_in_for(product: &Product, key: &str, next: &str) -> HttpAnswer {
+    form("/console/sign-in", &[("key", key), ("next", next)]).send(product.address).await
+}
+
 fn form<'a>(path: &str, fields: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> HttpRequest {
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use mailvet::access;
 use tempfile::NamedTempFile;
 
-use super::browser::{Browser, sign_in, token};
+use super::browser::{Browser, sign_in, sign_in_for, token};
 use super::{LIST, product};
 use crate::http::client::HttpRequest;
 use crate::product::Product;
@@ -47,6 +47,39 @@ async fn without_a_key_there_is_the_sign_in_page_and_nothing_else() {
         let answer = sign_in(&product, key).await;
         assert_eq!(answer.status, 401, "{answer:?}");
         assert!(answer.header("set-cookie").is_none());
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn who_signs_in_comes_to_the_page_that_was_asked_for_and_to_no_other_place() {
+    let (product, keys, _file) = with_keys().await;
+    let leads_to = |page: &str| format!(r#"name="next" value="{page}""#);
+    for (path, page) in [
+        ("/console/?before=x", "/console/?before=x"),
+        ("/console/outcomes", "/console/outcomes"),
+        ("/console/lists/x", "/console/lists/x"),
+        ("/console/batches/x", "/console/batches/x"),
+        ("/console/batches/x/clean", "/console/batches/x"),
+        ("/console/batches/x/delete", "/console/batches/x"),
+        ("/console/sign-in", "/console/"),
+    ] {
+        let asked = HttpRequest::get(path).send(product.address).await;
+        assert_eq!(asked.status, 401, "{path}: {asked:?}");
+        assert!(asked.body.contains(&leads_to(page)), "{path}: {}", asked.body);
+        let wrong = sign_in_for(&product, "wrong", page).await;
+        assert!(wrong.body.contains(&leads_to(page)), "it is not forgotten: {}", wrong.body);
+        let answer = sign_in_for(&product, &keys[0], page).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some(page)), "{answer:?}");
+    }
+    let form = HttpRequest::new("POST", "/console/lists/x/start").send(product.address).await;
+    assert!(form.body.contains(&leads_to("/console/lists/x")), "{}", form.body);
+    for place in
+        ["", "https://evil.example/", "//evil.example/", "/v1/batches", "/console/\r\nx: y"]
+    {
+        let answer = sign_in_for(&product, &keys[0], place).await;
+        let location = (answer.status, answer.header("location"));
+        assert_eq!(location, (303, Some("/console/")), "{place}: {answer:?}");
     }
     product.stop().await;
 }
