@@ -32,10 +32,17 @@ pub(super) struct FoundPage {
 
 /// A column that may hold the addresses.
 struct ColumnChoice {
-    /// Its number from 1.
-    number: usize,
-    name: String,
+    /// Its number from 1; empty where none is chosen.
+    value: String,
+    label: String,
     is_chosen: bool,
+}
+
+impl ColumnChoice {
+    /// The choice that a person has not made yet, which no browser sends.
+    fn open() -> Self {
+        Self { value: String::new(), label: "choose one".to_owned(), is_chosen: false }
+    }
 }
 
 /// The addresses at one provider.
@@ -93,10 +100,13 @@ fn providers(work: &[DestinationWork], survey: &Survey) -> Vec<ProviderRow> {
 
 /// The columns to choose from; `chosen` is the number of one of them, or 0.
 fn choices(columns: &[String], chosen: usize) -> Vec<ColumnChoice> {
-    let column = |(index, name): (usize, &String)| ColumnChoice {
-        number: index + 1,
-        name: own_words(name),
-        is_chosen: index + 1 == chosen,
+    let column = |(index, name): (usize, &String)| {
+        let number = index + 1;
+        let label = match &*own_words(name) {
+            "" => number.to_string(),
+            name => format!("{number}: {name}"),
+        };
+        ColumnChoice { value: number.to_string(), label, is_chosen: number == chosen }
     };
     columns.iter().enumerate().map(column).collect()
 }
@@ -126,7 +136,9 @@ impl ChoosePage {
             id: id.to_owned(),
             name: list_name(&request.filename),
             reason: capitalised(&printable(&question.reason)),
-            columns: choices(&question.columns, chosen),
+            columns: std::iter::once(ColumnChoice::open())
+                .chain(choices(&question.columns, chosen))
+                .collect(),
         }
     }
 }

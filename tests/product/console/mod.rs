@@ -111,10 +111,15 @@ async fn a_list_whose_column_is_open_waits_until_a_person_has_chosen_it() {
         let path = browser.upload("people.csv", list.as_bytes()).await;
         let page = browser.get(&path).await;
         assert_eq!(page.status, 200, "{page:?}");
-        for shown in ["people.csv", sentence, r#"<option value="1">1: Nr</option>"#] {
+        let open = r#" required><option value="">choose one</option>"#;
+        for shown in ["people.csv", sentence, open, r#"<option value="1">1: Nr</option>"#] {
             assert!(page.body.contains(shown), "{shown}: {}", page.body);
         }
+        assert!(!page.body.contains(" selected>"), "the choice is theirs: {}", page.body);
         assert!(!page.body.contains("/start"), "{}", page.body);
+        let unmade = browser.post(&format!("{path}/column"), &[("column", "")]).await;
+        assert_eq!(unmade.status, 303, "{unmade:?}");
+        assert!(browser.get(&path).await.body.contains(sentence), "it is asked once more");
         let answer = browser.post(&format!("{path}/start"), &[("send_to", "all")]).await;
         assert_eq!(answer.status, 400, "{answer:?}");
         assert!(answer.body.contains("Choose the column"), "{}", answer.body);
