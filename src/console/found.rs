@@ -63,7 +63,9 @@ impl FoundPage {
     ) -> Self {
         let survey = &draft.survey;
         let findings = &survey.findings;
-        let chosen = usize::try_from(findings.column_number).unwrap_or_default();
+        let chosen = findings.column_number.to_string();
+        let is_chosen = |number: &str| number == chosen;
+        let has_columns = findings.column_number > 0;
         Self {
             frame,
             id: id.to_owned(),
@@ -76,7 +78,7 @@ impl FoundPage {
                 .iter()
                 .map(|row| (row.number, row.address.clone(), row.note))
                 .collect(),
-            columns: if chosen == 0 { Vec::new() } else { choices(&survey.columns, chosen) },
+            columns: if has_columns { choices(&survey.columns, is_chosen) } else { Vec::new() },
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
             providers: providers(work, survey),
         }
@@ -98,15 +100,24 @@ fn providers(work: &[DestinationWork], survey: &Survey) -> Vec<ProviderRow> {
     work.iter().take(PROVIDERS).map(|work| row(&work.name, work.open)).chain(others).collect()
 }
 
-/// The columns to choose from; `chosen` is the number of one of them, or 0.
-fn choices(columns: &[String], chosen: usize) -> Vec<ColumnChoice> {
+/// The text by which a request names the column that a person chose by its number: its name where
+/// no other column has it, since a number may be the name of another one.
+pub(super) fn column_text<'a>(columns: &'a [String], chosen: &'a str) -> &'a str {
+    let name_at = |number: usize| Some(columns.get(number.checked_sub(1)?)?.trim());
+    let name = chosen.parse().ok().and_then(name_at).unwrap_or_default();
+    let named = columns.iter().filter(|column| column.trim() == name).count();
+    if named == 1 && !name.is_empty() { name } else { chosen }
+}
+
+/// The columns to choose from; `is_chosen` is asked about the number of each.
+fn choices(columns: &[String], is_chosen: impl Fn(&str) -> bool) -> Vec<ColumnChoice> {
     let column = |(index, name): (usize, &String)| {
-        let number = index + 1;
+        let value = (index + 1).to_string();
         let label = match &*own_words(name) {
-            "" => number.to_string(),
-            name => format!("{number}: {name}"),
+            "" => value.clone(),
+            name => format!("{value}: {name}"),
         };
-        ColumnChoice { value: number.to_string(), label, is_chosen: number == chosen }
+        ColumnChoice { is_chosen: is_chosen(&value), value, label }
     };
     columns.iter().enumerate().map(column).collect()
 }
@@ -130,14 +141,14 @@ impl ChoosePage {
         question: &ColumnQuestion,
     ) -> Self {
         let request = list.request();
-        let chosen = request.column.parse().unwrap_or_default();
+        let is_chosen = |number: &str| column_text(&question.columns, number) == request.column;
         Self {
             frame,
             id: id.to_owned(),
             name: list_name(&request.filename),
             reason: capitalised(&printable(&question.reason)),
             columns: std::iter::once(ColumnChoice::open())
-                .chain(choices(&question.columns, chosen))
+                .chain(choices(&question.columns, is_chosen))
                 .collect(),
         }
     }
@@ -170,4 +181,18 @@ fn facts(draft: &ListDraft) -> Vec<(&'static str, String)> {
     ];
     let there = sometimes.into_iter().filter(|(_, rows)| *rows > 0);
     always.into_iter().chain(there.map(|(name, rows)| (name, grouped(rows)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_is_chosen_by_its_number_is_not_one_whose_name_is_that_number() {
+        let counted = ["0", "1", "2"].map(str::to_owned);
+        assert_eq!(["1", "2", "3"].map(|number| column_text(&counted, number)), ["0", "1", "2"]);
+        let mixed = ["", "Mail", "Mail", " E-Mail "].map(str::to_owned);
+        let texts = ["1", "2", "4", "9", "0", ""].map(|number| column_text(&mixed, number));
+        assert_eq!(texts, ["1", "2", "E-Mail", "9", "0", ""]);
+    }
 }

@@ -10,7 +10,7 @@ use tonic::body::Body;
 
 use super::answer::{self, see_other};
 use super::drafts::{DraftState, DraftTurns, ListDraft};
-use super::found::{ChoosePage, FoundPage};
+use super::found::{ChoosePage, FoundPage, column_text};
 use super::parts::{PREFIX, SiteParts};
 use super::survey::survey;
 use super::visit::{Answered, Visit};
@@ -116,7 +116,10 @@ pub(super) async fn choose_column(
         DraftState::Waiting(draft) => draft,
         DraftState::Started(batch_id) => return to_batch(&batch_id),
     };
-    let list = Arc::new(draft.list.with_column(form.value("column")));
+    let survey = &draft.survey;
+    let columns = survey.question.as_ref().map_or(&survey.columns, |question| &question.columns);
+    let column = column_text(columns, form.value("column"));
+    let list = Arc::new(draft.list.with_column(column));
     site.drafts.replace(id, read(list, site.room()?).await?);
     see_other(&format!("{PREFIX}lists/{id}"))
 }

@@ -137,6 +137,22 @@ async fn a_list_whose_column_is_open_waits_until_a_person_has_chosen_it() {
 }
 
 #[tokio::test]
+async fn a_column_is_the_one_that_was_chosen_also_where_columns_are_named_by_numbers() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let list = "0,1,2\nJane,jane.doe@acme.test,nobody@acme.test\n";
+    let path = browser.upload("frame.csv", list.as_bytes()).await;
+    for (column, shown) in [("2", "jane.doe@acme.test"), ("3", "nobody@acme.test")] {
+        let answer = browser.post(&format!("{path}/column"), &[("column", column)]).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let page = browser.get(&path).await;
+        let chosen = format!(r#"<option value="{column}" selected>"#);
+        assert!(page.body.contains(&chosen) && page.body.contains(shown), "{}", page.body);
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_is_started_once_however_often_the_button_is_pressed() {
     let product = product().await;
     let browser = Browser::open(&product).await;
