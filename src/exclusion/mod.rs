@@ -309,9 +309,6 @@ impl<'m> ListReading<'m> {
 
     /// The findings about the list, which is called `name`.
     fn finish(mut self, name: &str, layout: &Layout) -> ExclusionSummary {
-        if self.summary.hashes > 0 {
-            self.matcher.exclude_hashes(name, self.hashes);
-        }
         for (number, keys) in self.roles.iter().flat_map(|roles| &roles.beside) {
             let label = match (keys.as_str(), self.column_name(layout, *number)) {
                 ("", "") => format!("column {}", number + 1),
@@ -319,6 +316,9 @@ impl<'m> ListReading<'m> {
                 (keys, _) => format!("key {keys:?}"),
             };
             self.summary.beside.push(label);
+        }
+        if self.summary.hashes > 0 {
+            self.matcher.exclude_hashes(name, self.hashes);
         }
         self.summary
     }
