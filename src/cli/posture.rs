@@ -56,7 +56,7 @@ impl PublishedPolicies {
                 (None, None) => "none".to_owned(),
             };
             match &policy.inherited_from {
-                Some(domain) => format!("{name} (of {domain}): {words}"),
+                Some(domain) => format!("{name}: {words} (that of {domain})"),
                 None => format!("{name}: {words}"),
             }
         })
@@ -302,9 +302,9 @@ mod tests {
             PublishedPolicies { spf: PublishedPolicy::default(), dmarc }.lines()
         };
         let [_, dmarc] = lines(&["v=DMARC1; p=reject; sp=none"]);
-        assert_eq!(dmarc, "dmarc (of acme.test): v=DMARC1; p=reject; sp=none");
+        assert_eq!(dmarc, "dmarc: v=DMARC1; p=reject; sp=none (that of acme.test)");
         let [_, several] = lines(&["v=DMARC1; p=none", "v=DMARC1; p=reject"]);
-        assert_eq!(several, "dmarc (of acme.test): 2 records, so that none counts");
+        assert_eq!(several, "dmarc: 2 records, so that none counts (that of acme.test)");
         assert_eq!(lines(&[]), ["spf: none", "dmarc: none"]);
     }
 

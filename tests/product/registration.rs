@@ -440,6 +440,7 @@ fn the_command_line_shows_the_registration_when_it_is_asked_for() {
     assert!(shown.contains(line), "{shown}");
     let posture = run(&["domain", "--sandbox", "--posture", "sub.mailvet.test"]);
     assert!(posture.contains("spf: none") && posture.contains("dmarc: v=DMARC1"), "{posture}");
+    assert!(posture.contains("(that of mailvet.test)"), "{posture}");
     let posture = run(&["domain", "--sandbox", "--posture", "--json", "acme.test"]);
     let posture: Value = serde_json::from_str(&posture).unwrap();
     assert_eq!(posture["posture"]["spf"]["record"], "v=spf1 mx -all");
