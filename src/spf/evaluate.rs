@@ -10,7 +10,7 @@ use crate::dns::query::{Query, QueryResult};
 
 /// Terms that cost a lookup (section 4.6.4).
 const MOST_LOOKUPS: u32 = 10;
-/// Lookups that bring nothing (section 4.6.4).
+/// Terms with lookups that bring nothing (section 4.6.4).
 const MOST_VOID: u32 = 2;
 /// Exchangers of one `mx`, names of one `ptr` (section 4.6.4).
 const MOST_NAMES: usize = 10;
@@ -186,7 +186,11 @@ impl<'a> Evaluation<'a> {
     fn address_matches(&mut self, name: DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
         let heard = self.ask(Query::addresses(name, self.ip))?;
         self.count_void(heard)?;
-        Ok(heard.addresses().iter().any(|address| prefixes.same(self.ip, *address)))
+        Ok(self.is_among(heard, prefixes))
+    }
+
+    fn is_among(&self, heard: &QueryResult, prefixes: Prefixes) -> bool {
+        heard.addresses().iter().any(|address| prefixes.same(self.ip, *address))
     }
 
     fn exchanger_matches(&mut self, domain: &DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
@@ -196,9 +200,16 @@ impl<'a> Evaluation<'a> {
             let why = format!("{domain} has more than {MOST_NAMES} exchangers");
             return Err(Stop::Permanent(why));
         }
+        // The limit is one of terms (section 4.6.4): that exchangers have no address of the family,
+        // as many have none of IPv6, counts once.
+        let mut is_void = false;
         // The root is no host: it is how a null MX is written (RFC 7505).
         for exchanger in heard.names().iter().filter(|name| !name.as_str().is_empty()) {
-            if self.address_matches(exchanger.clone(), prefixes)? {
+            let heard = self.ask(Query::addresses(exchanger.clone(), self.ip))?;
+            if heard.is_void() && !std::mem::replace(&mut is_void, true) {
+                self.count_void(heard)?;
+            }
+            if self.is_among(heard, prefixes) {
                 return Ok(true);
             }
         }

@@ -343,6 +343,16 @@ fn two_lookups_may_bring_nothing_and_no_more() {
 }
 
 #[test]
+fn exchangers_without_an_address_of_the_family_are_one_void_lookup_together() {
+    let hosts = ["mx1.example.com", "mx2.example.com", "mx3.example.com", "mx4.example.com"];
+    let record = |further: &str| Zone::rfc(&format!("v=spf1 mx{further} +all"));
+    let verdict = |further| record(further).mx("example.com", &hosts).verdict("2001:db8::9");
+    assert_eq!(verdict(""), SpfResult::Pass);
+    assert_eq!(verdict(" exists:void0.test"), SpfResult::Pass);
+    assert_eq!(verdict(" exists:void0.test exists:void1.test"), SpfResult::PermError);
+}
+
+#[test]
 fn more_than_ten_exchangers_are_a_permanent_error() {
     let hosts: Vec<String> = (0..11).map(|n| format!("mx{n}.example.com")).collect();
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
