@@ -23,6 +23,8 @@ pub(super) fn spf(identity: &IdentityFacts) -> Vec<Diagnosis> {
     if identity.addresses.is_empty() {
         return vec![Diagnosis::skipped("spf", NO_ADDRESS)];
     }
+    let all = identity.addresses.iter().map(|facts| mechanism(facts.address));
+    let all = all.collect::<Vec<_>>().join(" ");
     let mut findings = Vec::new();
     for facts in &identity.addresses {
         if facts.spf.is_empty() {
@@ -30,14 +32,21 @@ pub(super) fn spf(identity: &IdentityFacts) -> Vec<Diagnosis> {
             findings.push(Diagnosis::skipped("spf", why).about(facts.address));
         }
         for spf in &facts.spf {
-            let found = judge_spf(spf, facts.address);
+            let found = judge_spf(spf, facts.address, &all);
             findings.push(found.about(format!("{} for {}", facts.address, spf.domain)));
         }
     }
     findings
 }
 
-fn judge_spf(spf: &SpfFacts, address: IpAddr) -> Diagnosis {
+/// The mechanism of SPF that covers an address.
+fn mechanism(address: IpAddr) -> String {
+    let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+    format!("{family}:{address}")
+}
+
+/// Judges SPF of one name for `address`; `all` covers every address of the identity.
+fn judge_spf(spf: &SpfFacts, address: IpAddr, all: &str) -> Diagnosis {
     const ID: &str = "spf";
     let because = &spf.outcome.because;
     let role = if spf.of_helo {
@@ -49,10 +58,9 @@ fn judge_spf(spf: &SpfFacts, address: IpAddr) -> Diagnosis {
         "servers that check SPF refuse us at MAIL or RCPT: sender_blocked or policy_refusal";
     // Two records are a PermError for all of the domain's mail (section 4.5).
     let extend = || {
-        let family = if address.is_ipv4() { "ip4" } else { "ip6" };
         format!(
-            "add {family}:{address} to the one SPF record of {}, right after \"v=spf1\"; never \
-             publish a second one",
+            "add {} to the one SPF record of {}, right after \"v=spf1\"; never publish a second one",
+            mechanism(address),
             spf.domain
         )
     };
@@ -69,7 +77,8 @@ fn judge_spf(spf: &SpfFacts, address: IpAddr) -> Diagnosis {
         SpfResult::None => Diagnosis::warn(ID, format!("no record: {because}"))
             .means("some servers trust us less: greylisted, or policy_refusal")
             .remedy(format!(
-                "publish a TXT record for {} that covers the address, such as \"v=spf1 {} -all\"",
+                "publish a TXT record for {} that covers the address, such as \"v=spf1 {} {all} \
+                 -all\"; never publish a second one",
                 spf.domain,
                 if spf.of_helo { "a" } else { "a mx" }
             )),

@@ -152,6 +152,11 @@ fn a_domain_that_has_an_spf_record_is_never_told_to_publish_another() {
     }
     let none = remedy(0, SpfResult::None);
     assert!(none.starts_with("publish a TXT record for mailvet.example"), "{none}");
+    // Of both addresses the same: a second record would spoil the first.
+    for none in [none, remedy(1, SpfResult::None)] {
+        let record = "\"v=spf1 a mx ip4:192.88.1.25 ip6:2a00:1450::25 -all\"";
+        assert!(none.contains(record), "{none}");
+    }
     let broken = remedy(0, SpfResult::PermError);
     assert!(broken.starts_with("repair the record"), "{broken}");
 }
