@@ -106,7 +106,10 @@ impl App {
         let registration = config.registration.clone();
         let registrations = Registrations::new(registration, domains.clone(), networks(), clock)?;
         let (posture, names) = (config.posture.clone(), (Arc::clone(&resolver), domains.clone()));
-        let postures = PostureInspector::new(posture, names, prober.clone(), networks(), clock)?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let background = (tasks.clone(), stop.clone());
+        let postures =
+            PostureInspector::new(posture, names, prober.clone(), networks(), clock, background)?;
         let hooks = OutcomeHooks::open(&config.outcomes.hooks, &domains, &networks(), clock)?;
         if outcomes.is_none() && !config.outcomes.hooks.is_empty() {
             tracing::warn!("no outcomes are kept, so hooks answer with 503; set outcomes.file");
@@ -115,8 +118,6 @@ impl App {
             .with_registrations(Arc::new(registrations.clone()))
             .with_postures(Arc::new(postures));
         let verifier = Arc::new(verifier);
-        let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
         if config.lists.dir.is_some() {
             tasks.spawn(watch_lists(Arc::clone(&lists), config.lists.clone(), stop.clone()));
         }

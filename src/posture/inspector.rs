@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use foldhash::HashMap;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::certificates::{CertificateChecker, authorities};
 use super::config::Config;
@@ -35,6 +37,10 @@ const EXCHANGERS: usize = 3;
 
 /// Domains that are looked at at a time; others wait.
 const LOOKS: usize = 32;
+
+/// Longest wait of a look for the sessions with the exchangers. It is not that of who asked: what
+/// is learned is for others too.
+const LOOK_TIME: Duration = Duration::from_secs(30);
 
 /// Time for which a posture is remembered, and one with a gap that may close soon.
 const KNOWN: Duration = Duration::from_secs(60 * 60);
@@ -79,12 +85,17 @@ struct InspectorParts {
     remembered_policies: Answers<DomainName, Arc<(String, MtaStsPolicy)>>,
     remembered_parking: Answers<DomainName, Option<&'static ParkingService>>,
     locks: Mutex<HashMap<DomainName, Weak<DomainLock>>>,
-    looks: Semaphore,
+    looks: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
     clock: Clock,
 }
 
+/// The right to look at a domain, which nobody else has meanwhile.
+type LookTurn = (OwnedMutexGuard<()>, OwnedSemaphorePermit);
+
 impl PostureInspector {
-    /// Postures as `config` says. Nobody is asked yet.
+    /// Postures as `config` says. Nobody is asked yet. Looks are `tasks`, until `stop`.
     ///
     /// # Errors
     /// If a file that the configuration names cannot be used.
@@ -94,6 +105,7 @@ impl PostureInspector {
         prober: Prober,
         networks: AllowedNetworks,
         clock: Clock,
+        (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Result<Self, PostureError> {
         let roots = authorities(config.ca.as_deref(), config.sandbox_authority.as_deref())
             .map_err(PostureError::Authorities)?;
@@ -108,7 +120,9 @@ impl PostureInspector {
             remembered_policies: Answers::new(config.max_remembered),
             remembered_parking: Answers::new(config.max_remembered),
             locks: Mutex::default(),
-            looks: Semaphore::new(LOOKS),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+            tasks,
+            stop,
             config,
             clock,
         })))
@@ -127,32 +141,40 @@ impl PostureInspector {
         (known.looked_at >= since || max_age.is_none_or(|most| age <= most)).then_some(known)
     }
 
-    /// The posture of `domain`, remembered or looked at now.
+    /// The posture of `domain`, remembered or looked at now; `None` if the process ends.
     async fn find_or_look(
         &self,
         domain: &DomainName,
         route: &Route,
         max_age: Option<Duration>,
-        deadline: SystemTime,
-    ) -> Arc<Posture> {
+    ) -> Option<Arc<Posture>> {
         let parts = &*self.0;
         let began = parts.clock.now();
         if let Some(known) = self.remembered(domain, max_age, began).await {
-            return known;
+            return Some(known);
         }
-        let lock = parts.lock(domain);
-        let _lock = lock.lock().await;
+        let lock = parts.lock(domain).lock_owned().await;
         if let Some(known) = self.remembered(domain, max_age, began).await {
-            return known;
+            return Some(known);
         }
         // Never closed.
-        let _permit = parts.looks.acquire().await;
-        // Boxed: most callers find what is remembered.
-        let posture = Arc::new(Box::pin(parts.look(domain, route, deadline)).await);
+        let permit = Arc::clone(&parts.looks).acquire_owned().await.ok()?;
+        let look = self.clone().look(domain.clone(), route.clone(), (lock, permit));
+        let stop = parts.stop.clone();
+        // A look outlives the caller whose time is over: who asks again finds what it brings, and
+        // does not begin another.
+        let looking = parts.tasks.spawn(async move { stop.run_until_cancelled(look).await });
+        looking.await.ok().flatten()
+    }
+
+    async fn look(self, domain: DomainName, route: Route, _turn: LookTurn) -> Arc<Posture> {
+        let parts = &*self.0;
+        let deadline = parts.clock.now() + LOOK_TIME;
+        let posture = Arc::new(Box::pin(parts.look(&domain, &route, deadline)).await);
         let now = parts.clock.now();
         let lasts = if posture.is_complete() { KNOWN } else { INCOMPLETE };
         let known = Arc::clone(&posture);
-        parts.remembered.insert(domain.clone(), known, now, now + lasts, now).await;
+        parts.remembered.insert(domain, known, now, now + lasts, now).await;
         posture
     }
 }
@@ -300,10 +322,10 @@ impl PostureLookup for PostureInspector {
         let unknown = |gap| (domain.clone(), PostureState::Unknown(gap));
         let (domain, state) = if self.0.config.enabled {
             let until = self.0.clock.instant(deadline);
-            let finding = self.find_or_look(domain, route, max_age, deadline);
+            let finding = self.find_or_look(domain, route, max_age);
             match timeout_at(until, finding).await {
-                Ok(posture) => (domain.clone(), PostureState::Known(posture)),
-                Err(_) => unknown(PostureGap::NotInTime),
+                Ok(Some(posture)) => (domain.clone(), PostureState::Known(posture)),
+                Ok(None) | Err(_) => unknown(PostureGap::NotInTime),
             }
         } else {
             unknown(PostureGap::Disabled)
