@@ -14,6 +14,13 @@ use crate::listfile::ListFileError;
 /// gRPC have it.
 const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
 
+/// The options of `mailvet list` that messages name, and the parameters of an upload for the same.
+const PARAMETERS: [(&str, &str); 3] = [
+    (" --column", " column"),
+    (" --consent-column", " consentColumn"),
+    (" --encoding", " encoding"),
+];
+
 /// Why a list is not read.
 #[derive(Debug)]
 pub(crate) struct ListFault {
@@ -73,13 +80,20 @@ fn column_name(label: &str) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// The refusal of a list that cannot be read. The parameters have the names of the options of
-/// `mailvet list`.
+/// The refusal of a list that cannot be read.
 pub(super) fn refused(error: ListFileError) -> Status {
     match error {
         ListFileError::Read { source, .. } => unreadable(source),
-        error => Status::invalid_argument(error.to_string().replace("--", "")),
+        error => Status::invalid_argument(with_parameters(&error.to_string())),
     }
+}
+
+/// A message of the reader of lists, with the parameter in place of each option that it names. What
+/// it repeats of the list, such as the name of a column, stays as it is.
+pub(super) fn with_parameters(message: &str) -> String {
+    PARAMETERS
+        .iter()
+        .fold(message.to_owned(), |message, (option, parameter)| message.replace(option, parameter))
 }
 
 pub(super) fn unreadable(error: io::Error) -> Status {
@@ -122,6 +136,27 @@ mod tests {
             assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
             assert_eq!(details.retry_info().unwrap().retry_delay, Some(DISK_FULL_WAIT));
         }
+    }
+
+    #[test]
+    fn a_fault_names_parameters_and_repeats_the_list_as_it_is() {
+        let fault = |text: &str, options: &ReaderOptions| {
+            unopened(Reader::open(text.as_bytes(), options).err().unwrap()).status
+        };
+        let rows = "a@acme.test,b@acme.test\nc@acme.test,d@acme.test\n";
+        let alike = fault(&format!("a--mail,b--mail\n{rows}"), &ReaderOptions::default());
+        assert!(alike.message().contains("choose one with column, or"), "{alike}");
+        assert!(alike.message().ends_with(": 1 (a--mail), 2 (b--mail)"), "{alike}");
+        let since = ReaderOptions {
+            column: Some("to".to_owned()),
+            consent_column: Some("since".to_owned()),
+            ..ReaderOptions::default()
+        };
+        let unknown = fault(&format!("from,to\n{rows}"), &since);
+        let remedy = "choose one with consentColumn: 1 (from), 2 (to)";
+        assert!(unknown.message().ends_with(remedy), "{unknown}");
+        let guessed = "windows-1252 (a guess: --encoding names another)";
+        assert_eq!(with_parameters(guessed), "windows-1252 (a guess: encoding names another)");
     }
 
     #[test]

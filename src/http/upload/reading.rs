@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
-use super::fault::{ListFault, failed, question, refused, unopened, unreadable};
+use super::fault::{ListFault, failed, question, refused, unopened, unreadable, with_parameters};
 use super::stored::{StoredOrigin, reader_options};
 use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
@@ -147,8 +147,8 @@ fn to_table(
     match container.convert_encoded(encoding, input, output, limits) {
         Ok(imported) => Ok((table, Some(imported))),
         Err(ImportError::Io(error)) => Err(unreadable(error)),
-        // As below: a list of an archive says which option it needs.
-        Err(error) => Err(Status::invalid_argument(error.to_string().replace(" --", " "))),
+        // A list of an archive says which option it needs.
+        Err(error) => Err(Status::invalid_argument(with_parameters(&error.to_string()))),
     }
 }
 
@@ -185,7 +185,7 @@ fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
     let rows = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let has_columns = matches!(layout.format, Format::Delimited(_));
     ListFindings {
-        layout: layout.to_string(),
+        layout: with_parameters(&layout.to_string()),
         column: layout.address.name.clone(),
         column_number: match u32::try_from(layout.address.index) {
             Ok(index) if has_columns => index + 1,
@@ -194,7 +194,7 @@ fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
         rows: rows(found.rows),
         rows_without_address: rows(found.rows - found.addresses),
         rows_with_several: rows(found.several.count),
-        notes: found.notes(),
+        notes: found.notes().iter().map(|note| with_parameters(note)).collect(),
     }
 }
 
