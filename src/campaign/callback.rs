@@ -20,6 +20,14 @@ impl Callback {
     pub fn admits(&self, event: BatchEvent) -> bool {
         self.events.is_empty() || self.events.contains(&event)
     }
+
+    /// `true` if the same URL is told about the same events as by `other`, in whatever order they
+    /// are named.
+    #[must_use]
+    pub fn tells_same_as(&self, other: &Self) -> bool {
+        self.url == other.url
+            && BatchEvent::ALL.into_iter().all(|event| self.admits(event) == other.admits(event))
+    }
 }
 
 /// An event in the life of a batch.

@@ -41,11 +41,14 @@ impl Spec {
     /// `true` if the callers asked for different callbacks. What the operator set for those who
     /// named none is no difference: it may have changed between two requests.
     fn has_other_callback(&self, other: &Self) -> bool {
-        let named = |spec: &Self| spec.callback.clone().filter(|callback| !callback.is_standing);
-        let told = |spec: &Self| {
-            spec.callback.clone().map(|callback| Callback { is_standing: false, ..callback })
-        };
-        named(self) != named(other) && told(self) != told(other)
+        match (&self.callback, &other.callback) {
+            (Some(own), Some(others)) => {
+                let is_named = !own.is_standing || !others.is_standing;
+                is_named && !own.tells_same_as(others)
+            }
+            (Some(only), None) | (None, Some(only)) => !only.is_standing,
+            (None, None) => false,
+        }
     }
 }
 
@@ -159,6 +162,7 @@ impl SendPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::BatchEvent;
 
     #[test]
     fn a_callback_that_the_operator_set_makes_no_other_request_and_one_that_is_named_does() {
@@ -182,6 +186,26 @@ mod tests {
         assert!(differ(Some(("named", false)), Some(("other", false))));
         let kept = serde_json::to_string(&with(Some(("old", true)))).unwrap();
         assert_eq!(serde_json::from_str::<Spec>(&kept).unwrap(), with(Some(("old", true))));
+    }
+
+    #[test]
+    fn events_are_a_set_and_in_another_order_make_no_other_request() {
+        let with = |events: &[BatchEvent]| Spec {
+            owner: "crm".to_owned(),
+            request_id: Some("spring-1".to_owned()),
+            display_name: String::new(),
+            options: BatchOptions::default(),
+            callback: Some(Callback {
+                url: "https://crm.example/".to_owned(),
+                events: events.to_vec(),
+                is_standing: false,
+            }),
+        };
+        let differ = |first, second| with(first).difference(&with(second)).is_some();
+        let [finished, cancelled, ready] = BatchEvent::ALL;
+        assert!(!differ(&[finished, cancelled], &[cancelled, finished]));
+        assert!(!differ(&[], &[ready, finished, cancelled]), "none named: every one");
+        assert!(differ(&[finished], &[cancelled]) && differ(&[], &[finished, cancelled]));
     }
 
     #[test]
