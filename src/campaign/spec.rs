@@ -201,7 +201,9 @@ mod tests {
                 is_standing: false,
             }),
         };
-        let differ = |first, second| with(first).difference(&with(second)).is_some();
+        let differ = |first: &[BatchEvent], second: &[BatchEvent]| {
+            with(first).difference(&with(second)).is_some()
+        };
         let [finished, cancelled, ready] = BatchEvent::ALL;
         assert!(!differ(&[finished, cancelled], &[cancelled, finished]));
         assert!(!differ(&[], &[ready, finished, cancelled]), "none named: every one");
