@@ -61,8 +61,9 @@ pub(super) fn encode_lines(
     }
     let message = |(number, line): (usize, &[u8])| {
         encode(matched, query, line).map_err(|bad| {
-            let message = format!("{} (line {})", bad.message, number + 1);
-            BadRequest::new(bad.field, message)
+            // Each line is read as a body of its own, in which it is the first.
+            let fault = bad.message.replace(" at line 1 column ", " at column ");
+            BadRequest::new(bad.field, format!("{fault} (line {})", number + 1))
         })
     };
     lines.map(message).collect()
@@ -337,6 +338,19 @@ mod tests {
         assert_eq!(lines(LARGEST_PAGE_ROWS).unwrap().len(), LARGEST_PAGE_ROWS);
         let refused = lines(LARGEST_PAGE_ROWS + 1).unwrap_err();
         assert!(refused.message.contains("has 10001 lines; send at most 10000"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_fault_in_a_line_names_that_line_and_no_other() {
+        let table = RouteTable::new(descriptors());
+        let matched = table.find(&Method::POST, "/v1/outcomes:report").unwrap();
+        for line in [r#"{"outcomes":[{"kind":"GONE"}]}"#, r#"{"outcomes":"#] {
+            let body = format!("{{}}\n\n{line}\n");
+            let refused = encode_lines(&matched, "", body.as_bytes()).unwrap_err();
+            let message = refused.message;
+            assert!(message.contains(" at column ") && message.ends_with(" (line 3)"), "{message}");
+            assert!(!message.contains("line 1"), "{message}");
+        }
     }
 
     #[test]
