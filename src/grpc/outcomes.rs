@@ -111,7 +111,7 @@ impl OutcomeHandler {
         let kept = intake.keeper.keep(events, self.clock.now()).await;
         let kept = kept.map_err(|error| {
             tracing::error!(%error, "reported outcomes cannot be kept");
-            Status::unavailable("the outcomes cannot be kept now; send all again: it counts once")
+            refusal::away("the outcomes cannot be kept now; send all again: it counts once")
         })?;
         for (added, position) in kept.into_iter().zip(positions) {
             match added {
@@ -193,7 +193,7 @@ impl OutcomeService for OutcomeHandler {
         let found = self.intake(&caller)?.keeper.accuracy(self.clock.now()).await;
         let found = found.map_err(|error| {
             tracing::error!(%error, "outcomes cannot be read");
-            Status::unavailable("the outcomes cannot be read now; ask again")
+            refusal::away("the outcomes cannot be read now; ask again")
         })?;
         let accuracy = Some(accuracy::to_message(&found));
         Ok(Response::new(GetAccuracyResponse { accuracy }))

@@ -17,6 +17,10 @@ const DOMAIN: &str = "mailvet";
 /// The time after which a caller may try again that was turned away by a full disk.
 const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
 
+/// The time after which a caller may ask again that met something which is away for the moment, such
+/// as DNS: its failures are remembered for as long by default.
+const AWAY_WAIT: Duration = Duration::from_secs(5);
+
 /// Refuses a caller: UNAUTHENTICATED if it is not identified, else PERMISSION_DENIED.
 pub(super) fn denied(denied: &AdmissionError) -> Status {
     if denied.is_known() {
@@ -53,6 +57,12 @@ pub(super) fn disk_full() -> Status {
     details.set_retry_info(Some(DISK_FULL_WAIT));
     let message = "the service's disk is full; nothing is lost, try later";
     Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// Something that the answer needs is away for the moment.
+pub(super) fn away(message: impl Into<String>) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(AWAY_WAIT));
+    Status::with_error_details(Code::Unavailable, message, details)
 }
 
 /// The error of one item of a stream: the status that would have ended a unary call, details

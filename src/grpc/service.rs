@@ -172,7 +172,7 @@ impl VerificationService for VerificationHandler {
                 let message = format!("domain: {error}");
                 Err(Status::with_error_details(tonic::Code::InvalidArgument, message, details))
             }
-            Err(DomainError::Dns(failure)) => Err(Status::unavailable(failure.to_string())),
+            Err(error @ DomainError::Dns(_)) => Err(refusal::away(format!("{error}; ask again"))),
         }
     }
 

@@ -231,7 +231,7 @@ pub(in crate::grpc) fn queue_status(error: &QueueError) -> Status {
         }
         QueueError::Unavailable { .. } => {
             tracing::warn!(%error, "a caller has to try again");
-            Status::unavailable("the store cannot be reached for the moment; nothing is lost")
+            refusal::away("the store cannot be reached for the moment; nothing is lost")
         }
         QueueError::LeaseLost | QueueError::Broken { .. } => {
             tracing::error!(%error, "a call failed");
@@ -349,6 +349,15 @@ mod tests {
         assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
         assert!(details.retry_info().unwrap().retry_delay.is_some());
         assert!(details.quota_failure().is_none(), "no quota of the caller's");
+    }
+
+    #[test]
+    fn a_store_that_is_away_says_when_to_ask_again() {
+        let (place, reason) = (String::new(), String::new());
+        let status = queue_status(&QueueError::Unavailable { place, reason });
+        assert_eq!(status.code(), Code::Unavailable);
+        let retry = status.get_error_details().retry_info().cloned();
+        assert!(retry.unwrap().retry_delay.is_some_and(|wait| !wait.is_zero()));
     }
 
     #[test]

@@ -78,6 +78,16 @@ async fn a_field_has_one_name_whatever_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_domain_that_dns_cannot_tell_of_now_says_when_to_ask_again() {
+    let product = Product::start().await;
+    let body = r#"{"domain":"dns-failure.test"}"#;
+    let answer = HttpRequest::post("/v1/domains:verify", body).send(product.address).await;
+    assert_error(&answer, 503, 14, "SERVFAIL; ask again");
+    assert_eq!(answer.header("retry-after"), Some("5"), "{answer:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_is_bounded_as_a_message_is() {
     let product = Product::with(|config| config.server.limits.request_octets = 2000).await;
     let body = format!(r#"{{"address":"{}"}}"#, "a".repeat(2000));
