@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, Ready, ready};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
+use serde_json::json;
+use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -66,20 +68,32 @@ fn size<B>(request: &Request<B>) -> usize {
     fields.fold(target, |sum, (name, value)| sum + name.as_str().len() + value.len() + FIELD)
 }
 
+/// An error in the form of all others over HTTP: `google.rpc.Status` as JSON.
 fn refusal(most: usize) -> Response<Body> {
-    let text = format!("the head of a request may have {most} octets; send shorter headers\n");
-    let mut answer = Response::new(Body::new(text));
+    let message = format!("the head of a request may have {most} octets; send shorter headers");
+    let status = json!({ "code": i32::from(Code::OutOfRange), "message": message });
+    let mut answer = Response::new(Body::new(status.to_string()));
     *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(CONTENT_TYPE, plain);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_refused_head_is_told_in_the_form_of_every_error() {
+        let answer = refusal(1000);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(status["code"], 11);
+        assert!(status["message"].as_str().unwrap().contains("1000 octets"), "{status}");
+    }
 
     async fn status(version: Version, octets: usize) -> u16 {
         let answers = tower::service_fn(|_: Request<Body>| {
