@@ -266,7 +266,12 @@ impl HttpClient {
                 Err(reason) => {
                     // An expired address serves because our DNS fails, and with it our network may.
                     let is_ours = stale || matches!(reason, NoReply::SocketFailed(_));
-                    why = HttpFailure { words: format!("no connection: {reason}"), is_ours };
+                    // The others say it themselves.
+                    let words = match &reason {
+                        NoReply::Timeout => format!("no connection: {reason}"),
+                        reason => reason.to_string(),
+                    };
+                    why = HttpFailure { words, is_ours };
                     continue;
                 }
             };

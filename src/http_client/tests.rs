@@ -306,3 +306,13 @@ async fn addresses_that_fail_or_are_silent_leave_the_next_one_its_time() {
         assert_eq!(answer.as_deref(), Ok("b"), "silent: {is_silent}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_fails_is_told_once() {
+    let clock = Clock::start();
+    let network = Arc::new(HalfNetwork { clock, is_silent: false, serving: Mutex::default() });
+    let lookup: Arc<dyn Lookup> = Arc::clone(&network) as _;
+    let client = HttpClient { dial: network, ..client_of(lookup, clock) };
+    let answer = ask(&client, Method::GET, "http://[::1]/").await;
+    assert_eq!(answer.unwrap_err(), "no connection: there is no IPv6 here");
+}
