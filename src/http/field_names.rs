@@ -1,4 +1,4 @@
-//! The fields that an error names, as a caller of JSON knows them. Pure.
+//! The fields that an error names, as a caller of JSON knows them.
 //!
 //! The services name fields by the names of the protos. `google.rpc.BadRequest` asks for the names
 //! of JSON where that is what the caller speaks.
