@@ -1,8 +1,5 @@
 //! The error of a request that cannot be taken.
 
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
-
 /// Most characters of a field's path and of a fault: both may repeat what the caller sent.
 const LONGEST: usize = 1000;
 
@@ -26,15 +23,6 @@ impl BadRequest {
             "" => self.message.clone(),
             field => format!("{field}: {}", self.message),
         }
-    }
-}
-
-impl From<BadRequest> for Status {
-    /// As INVALID_ARGUMENT with a `google.rpc.BadRequest`.
-    fn from(bad: BadRequest) -> Self {
-        let sentence = bad.sentence();
-        let details = ErrorDetails::with_bad_request_violation(bad.field, bad.message);
-        Self::with_error_details(Code::InvalidArgument, sentence, details)
     }
 }
 

@@ -12,9 +12,11 @@ use http_body_util::StreamBody;
 use prost::Message as _;
 use tonic::body::Body;
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::accept::accepted;
 use super::answer_plan::{AnswerPlan, LocalAnswer, document, refuse_method, refuse_route};
+use super::bad_request::BadRequest;
 use super::body::{BodyLimits, BodyReader};
 use super::browser_guard::BrowserGuard;
 use super::config::Config;
@@ -306,4 +308,13 @@ fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
 /// A request of gRPC to `path`, by the caller of the request with these `parts`.
 fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request<Body> {
     CallOrigin::from_parts(parts).into_request(path, body)
+}
+
+impl From<BadRequest> for Status {
+    /// As INVALID_ARGUMENT with a `google.rpc.BadRequest`.
+    fn from(bad: BadRequest) -> Self {
+        let sentence = bad.sentence();
+        let details = ErrorDetails::with_bad_request_violation(bad.field, bad.message);
+        Self::with_error_details(Code::InvalidArgument, sentence, details)
+    }
 }
