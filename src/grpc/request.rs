@@ -1,5 +1,6 @@
 //! Reads requests; errors name the field and the remedy.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use tonic::{Code, Status};
@@ -19,20 +20,20 @@ const LONGEST_CORRELATION_ID: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadField {
     /// The field's path, such as `options.max_age`.
-    pub(super) field: &'static str,
+    pub(super) field: Cow<'static, str>,
     /// The fault and the remedy.
     pub(super) message: String,
 }
 
 impl BadField {
-    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+    pub(super) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
     }
 
     /// As INVALID_ARGUMENT with a `google.rpc.BadRequest`.
     pub(super) fn into_status(self) -> Status {
-        let details = ErrorDetails::with_bad_request_violation(self.field, self.message.clone());
         let message = format!("{}: {}", self.field, self.message);
+        let details = ErrorDetails::with_bad_request_violation(self.field, self.message);
         Status::with_error_details(Code::InvalidArgument, message, details)
     }
 }

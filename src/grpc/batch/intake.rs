@@ -74,7 +74,7 @@ impl BatchHandler {
     ) -> Result<u64, Status> {
         let first = request::row_number("first_row", request.first_row);
         let first = first.map_err(BadField::into_status)?;
-        let mut rows = request::rows(request.rows, first, request::APPEND_PATHS)
+        let mut rows = request::rows(request.rows, first, request::APPEND_PATH)
             .map_err(BadField::into_status)?;
         let batch = self.own(&caller.name, &request.batch_id).await?;
         // Only rows that are not there yet count as the caller's; the store decides which are.
@@ -191,7 +191,7 @@ impl Unsealed {
                     return Err(bad("end", "is missing; send it last, with the number of rows"));
                 }
             };
-            let page = request::rows(page.addresses, self.rows, request::PAGE_PATHS)
+            let page = request::rows(page.addresses, self.rows, request::PAGE_PATH)
                 .map_err(BadField::into_status)?;
             let mut counted = self.service.count(&self.counted.caller, batch, &page).await?;
             self.counted.rows += mem::take(&mut counted.rows);

@@ -72,39 +72,34 @@ fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
     }
 }
 
-/// The paths of the fields of a row: its address, its id, the time of its consent.
-pub(super) type RowPaths = [&'static str; 3];
+/// The path of the rows in a message of an upload.
+pub(super) const PAGE_PATH: &str = "page.addresses";
 
-/// The paths in a message of an upload.
-pub(super) const PAGE_PATHS: RowPaths =
-    ["page.addresses.address", "page.addresses.row_id", "page.addresses.consent_time"];
+/// The path of the rows in an append request.
+pub(super) const APPEND_PATH: &str = "rows";
 
-/// The paths in an append request.
-pub(super) const APPEND_PATHS: RowPaths = ["rows.address", "rows.row_id", "rows.consent_time"];
-
-/// The rows of a page, parsed; `first` is the number of the first. The decoder has counted them.
+/// The rows of a page, parsed; `first` is the number of the first, and `path` the field that they
+/// came in. The decoder has counted them.
 pub(super) fn rows(
     rows: Vec<proto::BatchAddress>,
     first: u64,
-    [address_path, row_id_path, consent_path]: RowPaths,
+    path: &str,
 ) -> Result<Vec<IncomingRow>, BadField> {
     let row = |(index, row): (usize, proto::BatchAddress)| {
         let number = first + index as u64;
+        let bad = |field: &str, fault: String| {
+            BadField::new(format!("{path}[{index}].{field}"), format!("of row {number} {fault}"))
+        };
+        let too_long =
+            |length: usize, most: usize| format!("is {length} octets long; at most {most}");
         if row.address.len() > LONGEST_ADDRESS {
-            let length = row.address.len();
-            let message =
-                format!("of row {number} is {length} octets long; at most {LONGEST_ADDRESS}");
-            return Err(BadField::new(address_path, message));
+            return Err(bad("address", too_long(row.address.len(), LONGEST_ADDRESS)));
         }
         if row.row_id.len() > LONGEST_NAME {
-            let length = row.row_id.len();
-            let message =
-                format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
-            return Err(BadField::new(row_id_path, message));
+            return Err(bad("row_id", too_long(row.row_id.len(), LONGEST_NAME)));
         }
-        let consented_at = request::consent(consent_path, row.consent_time.as_ref());
-        let consented_at = consented_at
-            .map_err(|bad| BadField::new(bad.field, format!("of row {number} {}", bad.message)))?;
+        let consented_at = request::consent("consent_time", row.consent_time.as_ref());
+        let consented_at = consented_at.map_err(|fault| bad("consent_time", fault.message))?;
         let (row_id, subject) = (row.row_id, Subject::parse(row.address));
         Ok(IncomingRow { row_id, subject, consented_at })
     };
@@ -306,8 +301,9 @@ mod tests {
     #[test]
     fn a_row_that_is_too_long_is_named_by_its_number_in_the_list() {
         let rows = vec![address("a@b.example"), address(&"x".repeat(1001))];
-        let error = super::rows(rows, 20_000, PAGE_PATHS).unwrap_err();
+        let error = super::rows(rows, 20_000, PAGE_PATH).unwrap_err();
         assert!(error.message.contains("row 20001"), "{}", error.message);
+        assert_eq!(error.field, "page.addresses[1].address", "its place in the message");
     }
 
     #[test]
@@ -316,18 +312,18 @@ mod tests {
             consent_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
             ..address("a@b.example")
         };
-        let rows = super::rows(vec![consented(86_400)], 0, APPEND_PATHS).unwrap();
+        let rows = super::rows(vec![consented(86_400)], 0, APPEND_PATH).unwrap();
         let day = std::time::Duration::from_secs(86_400);
         assert_eq!(rows[0].consented_at, Some(std::time::SystemTime::UNIX_EPOCH + day));
-        let error = super::rows(vec![consented(-1)], 7, APPEND_PATHS).unwrap_err();
-        assert_eq!(error.field, "rows.consent_time");
+        let error = super::rows(vec![consented(-1)], 7, APPEND_PATH).unwrap_err();
+        assert_eq!(error.field, "rows[0].consent_time");
         assert!(error.message.starts_with("of row 7 is before 1970"), "{}", error.message);
     }
 
     #[test]
     fn a_row_need_not_be_an_address_nor_there() {
         let rows = vec![address(""), address("not an address")];
-        assert_eq!(super::rows(rows, 0, PAGE_PATHS).unwrap().len(), 2);
+        assert_eq!(super::rows(rows, 0, PAGE_PATH).unwrap().len(), 2);
     }
 
     #[test]

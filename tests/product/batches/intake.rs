@@ -98,7 +98,7 @@ async fn what_cannot_be_taken_is_named_with_its_field() {
     assert_eq!(field(&refused(&mut client, vec![page(&["a@b.test"])]).await), "spec");
     assert_eq!(field(&refused(&mut client, vec![start(), start()]).await), "spec");
     let too_long = refused(&mut client, vec![start(), page(&["a@b.test"]), page(&[&long])]).await;
-    assert_eq!(field(&too_long), "page.addresses.address");
+    assert_eq!(field(&too_long), "page.addresses[0].address");
     assert!(too_long.message().contains("row 1 "), "{too_long}");
     assert_eq!(field(&refused(&mut client, vec![start(), page(&["a@b.test"])]).await), "end");
     let short = vec![start(), page(&["a@b.test"]), end(2)];
