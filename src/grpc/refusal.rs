@@ -17,8 +17,8 @@ const DOMAIN: &str = "mailvet";
 /// The time after which a caller may try again that was turned away by a full disk.
 const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
 
-/// The time after which a caller may ask again that met something which is away for the moment, such
-/// as DNS: its failures are remembered for as long by default.
+/// The time after which a caller may ask again where something was away for the moment, such as
+/// DNS: its failures are remembered for as long by default.
 const AWAY_WAIT: Duration = Duration::from_secs(5);
 
 /// Refuses a caller: UNAUTHENTICATED if it is not identified, else PERMISSION_DENIED.

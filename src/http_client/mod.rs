@@ -267,9 +267,10 @@ impl HttpClient {
                     // An expired address serves because our DNS fails, and with it our network may.
                     let is_ours = stale || matches!(reason, NoReply::SocketFailed(_));
                     // The others say it themselves.
-                    let words = match &reason {
-                        NoReply::Timeout => format!("no connection: {reason}"),
-                        reason => reason.to_string(),
+                    let words = if matches!(reason, NoReply::Timeout) {
+                        format!("no connection: {reason}")
+                    } else {
+                        reason.to_string()
                     };
                     why = HttpFailure { words, is_ours };
                     continue;
