@@ -11,7 +11,7 @@ use super::parts::{PREFIX, SiteParts};
 use super::progress::ProgressView;
 use super::visit::{Answered, Visit};
 use crate::campaign::BatchId;
-use crate::http::{ListDownload, RowSelection};
+use crate::http::{ListDownload, RowSelection, excluded_rows};
 use crate::proto::{
     Batch, BatchTally, CancelBatchRequest, CancelBatchResponse, DeleteBatchRequest,
     DeleteBatchResponse, GetAccuracyRequest, GetAccuracyResponse, GetBatchRequest,
@@ -69,11 +69,12 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     let accuracy: Option<GetAccuracyResponse> = visit.outcomes("GetAccuracy", &request).await.ok();
     let accuracy = accuracy.and_then(|answer| answer.accuracy);
     let accuracy = accuracy.as_ref().map(from_message::accuracy);
-    let data = report_data(&batch, domains, providers, accuracy, now)?;
+    let excluded = excluded(site, id).await;
+    let mut data = report_data(&batch, domains, providers, accuracy, now)?;
+    data.excluded = excluded.unwrap_or_default();
     let sections = report::render_sections(&data)
         .map_err(|error| Status::internal(format!("the report cannot be rendered: {error}")))?;
-    let is_file = is_file(site, id).await;
-    let page = ConsoleReport::new(visit.frame(), head, sections, is_file);
+    let page = ConsoleReport::new(visit.frame(), head, sections, excluded.is_some());
     Ok(answer::page(StatusCode::OK, &page))
 }
 
@@ -131,13 +132,13 @@ fn report_data(
     })
 }
 
-/// Returns whether the list was uploaded as a file, whose rows can be given back.
-async fn is_file(site: &SiteParts, id: &str) -> bool {
-    let (Some(store), Some(id)) = (site.batches.uploads(), BatchId::parse(id)) else {
-        return false;
-    };
+/// The number of rows that were left out of a list; `None` if it was not uploaded as a file, whose
+/// rows can be given back.
+async fn excluded(site: &SiteParts, id: &str) -> Option<u64> {
+    let (store, id) = (site.batches.uploads()?, BatchId::parse(id)?);
     let looked = tokio::task::spawn_blocking(move || store.list(&id)).await;
-    matches!(looked, Ok(Ok(Some(_))))
+    let list = looked.ok()?.ok()??;
+    Some(excluded_rows(&list.reading))
 }
 
 /// Gives back rows of the list with their results.

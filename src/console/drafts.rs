@@ -31,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 #[derive(Clone, Debug)]
 pub(super) struct ListDraft {
     pub(super) list: Arc<ArrivedList>,
+    /// The suppression files whose addresses are left out of it.
+    pub(super) exclusions: Vec<Arc<ArrivedList>>,
     pub(super) survey: Arc<Survey>,
 }
 

@@ -28,6 +28,36 @@ pub(super) struct FoundPage {
     columns: Vec<ColumnChoice>,
     notes: Vec<String>,
     providers: Vec<ProviderRow>,
+    exclusion: ExclusionView,
+}
+
+/// The part of a list that is left out, as it is shown.
+struct ExclusionView {
+    /// The suppression files: their names, and what was found in each.
+    files: Vec<(String, String)>,
+    /// The number of rows that they leave out, and why, in a sentence.
+    sentence: String,
+    notes: Vec<String>,
+    /// Everybody is.
+    is_nobody_left: bool,
+}
+
+impl ExclusionView {
+    fn new(survey: &Survey) -> Self {
+        let found = &survey.exclusion;
+        let files = found.files.iter();
+        let rows = match found.rows {
+            0 => "No row is".to_owned(),
+            1 => "1 row is".to_owned(),
+            several => format!("{} rows are", grouped(several)),
+        };
+        Self {
+            files: files.map(|(name, found)| (list_name(name), printable(found))).collect(),
+            sentence: format!("{rows} left out{}.", found.shares),
+            notes: found.notes.iter().map(|note| capitalised(&printable(note))).collect(),
+            is_nobody_left: survey.is_nobody_left(),
+        }
+    }
 }
 
 /// A column that may hold the addresses.
@@ -81,6 +111,7 @@ impl FoundPage {
             columns: if has_columns { choices(&survey.columns, is_chosen) } else { Vec::new() },
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
             providers: providers(work, survey),
+            exclusion: ExclusionView::new(survey),
         }
     }
 }
@@ -174,6 +205,7 @@ fn facts(draft: &ListDraft) -> Vec<(&'static str, String)> {
         ("domains", many(survey.domain_count.map(|count| count as u64))),
     ];
     let sometimes = [
+        ("left out", survey.exclusion.rows),
         ("without an address", count(findings.rows_without_address)),
         ("with several addresses", count(findings.rows_with_several)),
         ("addresses in all", if survey.addresses > survey.rows { survey.addresses } else { 0 }),

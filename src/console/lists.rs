@@ -18,12 +18,28 @@ use crate::campaign::duration;
 use crate::http::{ArrivedList, FormHead, ListUploads, NO_FOLDER, RequestForm};
 use crate::proto::{SendPolicy, UploadBatchResponse, UploadListRequest};
 
+/// Most suppression files of a list.
+const MOST_EXCLUSIONS: usize = 8;
+
 /// Takes a list to disk, and reads it.
 pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answered {
     // What nobody will start any more leaves its room to this one.
     site.drafts.forget(site.clock.now());
     let _call = visit.admit().await?;
     let room = site.room()?;
+    let list = receive_file(site, visit, body).await?;
+    let draft = read(site, list, Vec::new(), room).await?;
+    let id = site.drafts.add(draft, visit.session.key, site.clock.now());
+    let id = id.ok_or_else(|| Status::internal("there are no random numbers"))?;
+    see_other(&format!("{PREFIX}lists/{id}"))
+}
+
+/// Takes the file of a form to disk.
+async fn receive_file(
+    site: &SiteParts,
+    visit: &Visit,
+    body: Body,
+) -> Result<Arc<ArrivedList>, Status> {
     let content_type = visit.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let may_come = |head: &FormHead| {
         let field = |name| head.fields.iter().find(|(field, _)| field == name);
@@ -34,12 +50,7 @@ pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answ
         let filename = head.filename.clone();
         Ok(UploadListRequest { filename, ..UploadListRequest::default() })
     };
-    let uploads = uploads(site)?;
-    let list = uploads.receive_form(content_type.unwrap_or_default(), body, may_come).await?;
-    let draft = read(list, room).await?;
-    let id = site.drafts.add(draft, visit.session.key, site.clock.now());
-    let id = id.ok_or_else(|| Status::internal("there are no random numbers"))?;
-    see_other(&format!("{PREFIX}lists/{id}"))
+    uploads(site)?.receive_form(content_type.unwrap_or_default(), body, may_come).await
 }
 
 fn uploads(site: &SiteParts) -> Result<&ListUploads, Status> {
@@ -47,16 +58,25 @@ fn uploads(site: &SiteParts) -> Result<&ListUploads, Status> {
     uploads.ok_or_else(|| Status::unimplemented(NO_FOLDER))
 }
 
-/// Reads a list. The room is held until that is done, also when nobody waits for it any more.
-async fn read(list: Arc<ArrivedList>, room: OwnedSemaphorePermit) -> Result<ListDraft, Status> {
-    let reading = Arc::clone(&list);
+/// Reads a list, without the addresses that these suppression files exclude. The room is held until
+/// that is done, also when nobody waits for it any more.
+async fn read(
+    site: &SiteParts,
+    list: Arc<ArrivedList>,
+    exclusions: Vec<Arc<ArrivedList>>,
+    room: OwnedSemaphorePermit,
+) -> Result<ListDraft, Status> {
+    let exclusion_room =
+        if exclusions.is_empty() { None } else { Some(site.exclusion_room().await?) };
+    let (reading, excluding) = (Arc::clone(&list), exclusions.clone());
     // Reading files blocks.
     let survey = tokio::task::spawn_blocking(move || {
-        let _room = room;
-        survey(&reading)
+        let _rooms = (room, exclusion_room);
+        survey(&reading, &excluding)
     });
     let survey = survey.await.map_err(|_| Status::internal("the list was not read"))??;
-    Ok(ListDraft { list, survey: Arc::new(survey) })
+    let list = Arc::new(list.with_exclusion(survey.exclusion.left_out.clone()));
+    Ok(ListDraft { list, exclusions, survey: Arc::new(survey) })
 }
 
 fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<DraftState, Status> {
@@ -112,6 +132,7 @@ pub(super) async fn choose_column(
     form: &RequestForm,
 ) -> Answered {
     let _call = visit.admit().await?;
+    let _turn = turns(site, visit, id)?.lock_owned().await;
     let draft = match find(site, visit, id)? {
         DraftState::Waiting(draft) => draft,
         DraftState::Started(batch_id) => return to_batch(&batch_id),
@@ -120,7 +141,50 @@ pub(super) async fn choose_column(
     let columns = survey.question.as_ref().map_or(&survey.columns, |question| &question.columns);
     let column = column_text(columns, form.value("column"));
     let list = Arc::new(draft.list.with_column(column));
-    site.drafts.replace(id, read(list, site.room()?).await?);
+    site.drafts.replace(id, read(site, list, draft.exclusions, site.room()?).await?);
+    see_other(&format!("{PREFIX}lists/{id}"))
+}
+
+/// Takes a suppression file to disk, and reads the list again without those on it.
+pub(super) async fn exclude(site: &SiteParts, visit: &Visit, id: &str, body: Body) -> Answered {
+    let _call = visit.admit().await?;
+    may_exclude(&find(site, visit, id)?)?;
+    let room = site.room()?;
+    let file = receive_file(site, visit, body).await?;
+    // Of two files at a time, each is added to what the other left.
+    let _turn = turns(site, visit, id)?.lock_owned().await;
+    let ListDraft { list, mut exclusions, .. } = may_exclude(&find(site, visit, id)?)?;
+    exclusions.push(file);
+    site.drafts.replace(id, read(site, list, exclusions, room).await?);
+    see_other(&format!("{PREFIX}lists/{id}"))
+}
+
+/// The list, if a suppression file may be added to it.
+fn may_exclude(state: &DraftState) -> Result<ListDraft, Status> {
+    match state {
+        DraftState::Started(_) => Err(Status::failed_precondition(
+            "this list was started before the file had come: those on it are not left out; stop the \
+             list, and upload it again",
+        )),
+        DraftState::Waiting(draft) if draft.exclusions.len() >= MOST_EXCLUSIONS => {
+            Err(Status::failed_precondition(format!(
+                "a list takes {MOST_EXCLUSIONS} suppression files, and this one was not added; put \
+                 several into one"
+            )))
+        }
+        DraftState::Waiting(draft) => Ok(draft.clone()),
+    }
+}
+
+/// Reads the list again, without a suppression file.
+pub(super) async fn include(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    let _call = visit.admit().await?;
+    let _turn = turns(site, visit, id)?.lock_owned().await;
+    let draft = match find(site, visit, id)? {
+        DraftState::Waiting(draft) => draft,
+        DraftState::Started(batch_id) => return to_batch(&batch_id),
+    };
+    site.drafts.replace(id, read(site, draft.list, Vec::new(), site.room()?).await?);
     see_other(&format!("{PREFIX}lists/{id}"))
 }
 
@@ -138,6 +202,10 @@ pub(super) async fn start(
     };
     if draft.survey.question.is_some() {
         let sentence = "choose the column of the addresses first; nothing was started";
+        return Err(Status::failed_precondition(sentence));
+    }
+    if draft.survey.is_nobody_left() {
+        let sentence = "everybody on the list is on its suppression files, so nothing was started";
         return Err(Status::failed_precondition(sentence));
     }
     let policy = match form.value("send_to") {

@@ -19,6 +19,9 @@ pub(super) const PREFIX: &str = "/console/";
 /// Lists that arrive, or are read, at a time.
 const ARRIVALS: usize = 8;
 
+/// Lists whose suppression files are read at a time: whom they exclude is in memory meanwhile.
+const EXCLUSIONS: usize = 1;
+
 /// What outlives a request.
 pub(super) struct SiteParts {
     pub(super) guard: BrowserGuard,
@@ -30,6 +33,8 @@ pub(super) struct SiteParts {
     pub(super) clock: Clock,
     /// Room for lists that arrive, or are read.
     arrivals: Arc<Semaphore>,
+    /// Room for suppression files that are read.
+    exclusions: Arc<Semaphore>,
     /// Work that no request waits for, or not to its end. It ends with the site.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -53,6 +58,7 @@ impl SiteParts {
             batches,
             clock,
             arrivals: Arc::new(Semaphore::new(ARRIVALS)),
+            exclusions: Arc::new(Semaphore::new(EXCLUSIONS)),
             tasks: Mutex::new(tasks),
         }
     }
@@ -63,6 +69,12 @@ impl SiteParts {
         room.map_err(|_| {
             Status::resource_exhausted("too many lists are arriving; try again in a minute")
         })
+    }
+
+    /// Room for suppression files that are read, once those of others were.
+    pub(super) async fn exclusion_room(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let room = Arc::clone(&self.exclusions).acquire_owned().await;
+        room.map_err(|_| Status::internal("the suppression files were not read"))
     }
 
     /// Does `work` to its end, also when the browser that waits for it goes away.

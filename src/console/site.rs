@@ -181,11 +181,15 @@ impl Site {
             // Its token comes in the form, before the file.
             return lists::receive(&self.0, visit, body).await;
         }
+        if let ["lists", id, "exclude"] = path[..] {
+            return lists::exclude(&self.0, visit, id, body).await;
+        }
         let form = RequestForm::read(&self.0.bodies, body).await?;
         visit.check_token(&form)?;
         match path[..] {
             ["verify"] => address::verify(visit, &form).await,
             ["lists", id, "column"] => lists::choose_column(&self.0, visit, id, &form).await,
+            ["lists", id, "include"] => lists::include(&self.0, visit, id).await,
             ["lists", id, "start"] => lists::start(&self.0, visit, id, &form).await,
             ["lists", id, "discard"] => lists::discard(&self.0, visit, id).await,
             ["batches", id, "cancel"] => batches::cancel(visit, id).await,
@@ -229,7 +233,9 @@ fn file(parts: &Parts) -> Option<Response<Body>> {
 fn page_of_form(path: &[&str]) -> Option<String> {
     match *path {
         ["verify" | "lists" | "sign-in" | "sign-out"] => Some(PREFIX.to_owned()),
-        ["lists", id, "column" | "start" | "discard"] => Some(format!("{PREFIX}lists/{id}")),
+        ["lists", id, "column" | "exclude" | "include" | "start" | "discard"] => {
+            Some(format!("{PREFIX}lists/{id}"))
+        }
         ["batches", id, "cancel" | "delete"] => Some(format!("{PREFIX}batches/{id}")),
         _ => None,
     }

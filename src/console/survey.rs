@@ -2,13 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 use tonic::Status;
 
 use crate::address::{Address, Domain};
 use crate::campaign::GroupTally;
-use crate::http::{ArrivedList, ColumnQuestion, sent_address};
+use crate::exclusion::{
+    ExclusionCounts, ExclusionMark, ExclusionMarker, ExclusionMarks, ExclusionMatcher,
+};
+use crate::http::{ArrivedList, ColumnQuestion, ListExclusion, sent_address};
 use crate::listfile::{Layout, Row};
 use crate::proto::ListFindings;
 use crate::report::printable;
@@ -51,12 +55,34 @@ pub(super) struct Survey {
     pub(super) domain_count: Option<usize>,
     /// The domains with the most rows.
     pub(super) domains: Vec<GroupTally>,
+    /// Those who are left out: in no count but that of the rows.
+    pub(super) exclusion: SurveyExclusion,
+}
+
+/// The part of a list that suppression files leave out.
+#[derive(Debug, Default)]
+pub(super) struct SurveyExclusion {
+    /// The files: the name of each, and what was found in it.
+    pub(super) files: Vec<(String, String)>,
+    /// Rows of which every address is left out.
+    pub(super) rows: u64,
+    /// The part of them that domains and hashes exclude, in brackets; empty if none do.
+    pub(super) shares: String,
+    /// Sentences about what an owner of the files may not have meant.
+    pub(super) notes: Vec<String>,
+    /// The addresses; `None` if the files exclude nobody.
+    pub(super) left_out: Option<Arc<ListExclusion>>,
 }
 
 impl Survey {
     /// Number of addresses that somebody will be asked about.
     pub(super) fn open(&self) -> u64 {
         self.addresses.saturating_sub(self.malformed)
+    }
+
+    /// `true` if every address of the list is left out.
+    pub(super) fn is_nobody_left(&self) -> bool {
+        self.exclusion.rows > 0 && self.addresses == 0
     }
 
     /// Number of addresses, and of the mailboxes that they are.
@@ -73,44 +99,93 @@ pub(super) struct FirstRow {
     pub(super) note: &'static str,
 }
 
-/// Reads the whole list. Blocks on the disk.
-pub(super) fn survey(list: &ArrivedList) -> Result<Survey, Status> {
-    let mut counts = SurveyCounts::default();
+/// Reads the whole list, without the addresses that these suppression files exclude. Blocks on the
+/// disk.
+pub(super) fn survey(
+    list: &ArrivedList,
+    exclusions: &[Arc<ArrivedList>],
+) -> Result<Survey, Status> {
+    let mut matcher = ExclusionMatcher::default();
+    let mut files = Vec::new();
+    for exclusion in exclusions {
+        let found = exclusion.exclude_into(&mut matcher)?;
+        files.push((exclusion.request().filename.clone(), found.to_string()));
+    }
+    let mut counts = SurveyCounts::new(&matcher);
     let findings = list.read(|layout, row| {
         counts.note(layout, row);
         Ok(())
     });
-    match findings {
-        Ok(findings) => Ok(counts.into_survey(findings)),
+    let mut survey = match findings {
+        Ok(findings) => counts.into_survey(findings),
         Err(fault) if fault.question.is_some() => {
-            Ok(Survey { question: fault.question, ..Survey::default() })
+            Survey { question: fault.question, ..Survey::default() }
         }
-        Err(fault) => Err(fault.status),
-    }
+        Err(fault) => return Err(fault.status),
+    };
+    survey.exclusion.files = files;
+    Ok(survey)
 }
 
-#[derive(Default)]
-struct SurveyCounts {
+struct SurveyCounts<'m> {
     survey: Survey,
     hash: FixedState,
     mailboxes: HashSet<u64>,
     domains: HashMap<String, u64>,
     has_all_domains: bool,
+    matcher: &'m ExclusionMatcher,
+    marker: ExclusionMarker<'m>,
+    marks: ExclusionMarks,
+    causes: ExclusionCounts,
 }
 
-impl SurveyCounts {
+impl<'m> SurveyCounts<'m> {
+    fn new(matcher: &'m ExclusionMatcher) -> Self {
+        Self {
+            survey: Survey::default(),
+            hash: FixedState::default(),
+            mailboxes: HashSet::new(),
+            domains: HashMap::new(),
+            has_all_domains: false,
+            matcher,
+            marker: ExclusionMarker::new(matcher),
+            marks: ExclusionMarks::default(),
+            causes: ExclusionCounts::default(),
+        }
+    }
+
     fn note(&mut self, layout: &Layout, row: &Row) {
         if self.survey.columns.is_empty() {
             self.has_all_domains = true;
             self.survey.columns.clone_from(&layout.columns);
         }
+        let left_out = self.count_addresses(row);
         if self.survey.first.len() < SHOWN && !row.is_blank() {
-            self.survey.first.push(first_row(row));
+            self.survey.first.push(first_row(row, left_out));
         }
         self.survey.rows += u64::from(row.address().is_some());
+    }
+
+    /// Counts those of the row's addresses that are asked about; returns how many are left out.
+    fn count_addresses(&mut self, row: &Row) -> usize {
+        let mut excluded = Vec::new();
         for address in row.addresses() {
-            self.count_address(address);
+            let mark = self.marker.mark(address);
+            if !self.matcher.is_empty() {
+                self.marks.push(mark);
+            }
+            if mark == ExclusionMark::Excluded {
+                excluded.push(address);
+            } else {
+                self.count_address(address);
+            }
         }
+        if !excluded.is_empty() {
+            let is_asked = excluded.len() < row.addresses().count();
+            self.causes.note(self.matcher, &excluded, is_asked);
+            self.survey.exclusion.rows += u64::from(!is_asked);
+        }
+        excluded.len()
     }
 
     fn count_address(&mut self, address: &str) {
@@ -148,8 +223,17 @@ impl SurveyCounts {
             other.rows.cmp(&one.rows).then_with(|| one.group.cmp(&other.group))
         });
         domains.truncate(LOOKED_UP);
+        let rows = self.survey.exclusion.rows;
+        let left_out = ListExclusion { marks: self.marks, rows };
+        let exclusion = SurveyExclusion {
+            shares: self.causes.shares(),
+            notes: self.causes.notes(self.matcher),
+            left_out: (!self.matcher.is_empty()).then(|| Arc::new(left_out)),
+            ..self.survey.exclusion
+        };
         Survey {
             findings,
+            exclusion,
             mailboxes: (mailboxes <= MOST_MAILBOXES).then_some(mailboxes as u64),
             domain_count,
             domains,
@@ -158,10 +242,13 @@ impl SurveyCounts {
     }
 }
 
-fn first_row(row: &Row) -> FirstRow {
+/// A row as it is shown, of whose addresses `left_out` are.
+fn first_row(row: &Row, left_out: usize) -> FirstRow {
     let address: String = row.address().unwrap_or_default().chars().take(LONGEST).collect();
     let note = match row.address() {
         None => "no address",
+        Some(_) if left_out > row.others().len() => "left out",
+        Some(_) if left_out > 0 => "several: some are left out",
         Some(_) if !row.others().is_empty() => "several: each is asked about",
         Some(_) if row.is_cleaned() => "cleaned",
         Some(_) => "",

@@ -19,7 +19,8 @@ use crate::batch::Config;
 use crate::batch::uploads::UploadStore;
 use crate::campaign::eta::DestinationWork;
 use crate::clock::Clock;
-use crate::http::{FormHead, ListUploads};
+use crate::exclusion::ExclusionMark;
+use crate::http::{ArrivedList, FormHead, ListUploads};
 use crate::proto::UploadListRequest;
 
 const SESSION: SessionKey = [1; 32];
@@ -34,7 +35,7 @@ fn files(folder: &Path) -> usize {
 }
 
 /// A list that came by a form.
-async fn draft(store: &UploadStore, text: &str) -> ListDraft {
+async fn arrived(store: &UploadStore, text: &str) -> Arc<ArrivedList> {
     let form = format!(
         "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"list.csv\"\r\n\r\n\
          {text}\r\n--b--\r\n"
@@ -46,9 +47,22 @@ async fn draft(store: &UploadStore, text: &str) -> ListDraft {
     };
     let uploads = ListUploads::new(store.clone());
     let list = uploads.receive_form("multipart/form-data; boundary=b", body, may_come);
-    let list = list.await.unwrap();
-    let survey = survey(&list).unwrap();
-    ListDraft { list, survey: Arc::new(survey) }
+    list.await.unwrap()
+}
+
+/// The same, read without those on these suppression files.
+async fn draft_without(store: &UploadStore, text: &str, exclusions: &[&str]) -> ListDraft {
+    let list = arrived(store, text).await;
+    let mut files = Vec::new();
+    for exclusion in exclusions {
+        files.push(arrived(store, exclusion).await);
+    }
+    let survey = survey(&list, &files).unwrap();
+    ListDraft { list, exclusions: files, survey: Arc::new(survey) }
+}
+
+async fn draft(store: &UploadStore, text: &str) -> ListDraft {
+    draft_without(store, text, &[]).await
 }
 
 #[tokio::test]
@@ -67,6 +81,48 @@ async fn shares_and_times_of_a_list_are_those_of_its_addresses() {
     assert!(html.contains(">100 %<") && !html.contains("200 %"), "{html}");
     assert!(html.contains("<dt>with an address</dt><dd>2</dd>"), "{html}");
     assert!(html.contains("<dt>addresses in all</dt><dd>4</dd>"), "{html}");
+}
+
+#[tokio::test]
+async fn who_is_left_out_of_a_list_is_counted_with_the_reason_and_not_among_those_who_are_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let list = "n,email\n1,jane@acme.test\n2,bob@acme.de\n3,eve@acme.com\n4,\n\
+                5,Jane@acme.test; eve@acme.com\n6,jane@acme.test\n";
+    let draft = draft_without(&store, list, &["jane@acme.test\n", "@acme.de\n"]).await;
+    let found = &draft.survey;
+    assert_eq!((found.rows, found.exclusion.rows, found.addresses, found.open()), (5, 3, 2, 2));
+    assert_eq!((found.mailboxes, found.domain_count), (Some(1), Some(1)));
+    let marks = &found.exclusion.left_out.as_ref().unwrap().marks;
+    let excluded: Vec<usize> =
+        (0..6).filter(|place| marks.at(*place) == ExclusionMark::Excluded).collect();
+    assert_eq!(excluded, [0, 1, 3, 5]);
+    let page = FoundPage::new(PageFrame::default(), "x", &draft, &[], String::new());
+    let html = page.render().unwrap();
+    for told in [
+        "<dt>left out</dt><dd>3</dd>",
+        "<strong>3 rows are left out (1 by a domain).</strong>",
+        "<bdi>list.csv</bdi>: 1 address to exclude</li>",
+        "<bdi>list.csv</bdi>: 1 domain to exclude</li>",
+        "<td><bdi>bob@acme.de</bdi></td><td class=\"soft\">left out</td>",
+        "/console/lists/x/start",
+        "/console/lists/x/include",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_which_everybody_is_left_out_has_nobody_to_ask_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let draft = draft_without(&store, "jane@acme.test\n", &["jane@acme.test\n"]).await;
+    assert!(draft.survey.is_nobody_left());
+    let page = FoundPage::new(PageFrame::default(), "x", &draft, &[], String::new());
+    let html = page.render().unwrap();
+    assert!(html.contains("Nobody is left to ask about") && !html.contains("/start"), "{html}");
+    let nobody = draft_without(&store, "jane@acme.test\n", &["bob@acme.test\n"]).await;
+    assert!(!nobody.survey.is_nobody_left() && nobody.survey.exclusion.rows == 0);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct ExclusionMarks {
 }
 
 impl ExclusionMarks {
-    /// The marks in the octets that [`octets`](Self::octets) gave.
+    /// The marks in octets that were made of them; what stands behind the last one is asked about.
     #[must_use]
     pub fn from_octets(octets: Vec<u8>) -> Self {
         Self { count: octets.len() * 4, octets }

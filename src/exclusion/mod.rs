@@ -1,9 +1,9 @@
 //! Suppression lists: who is not to be asked, in whatever column it stands.
 //!
 //! A list to verify has one column of recipients; in a list of those who want no mail each address
-//! is one too many to write to. Such a list may hold whole domains and hashes of addresses too:
-//! what a bare domain or a row of hexadecimal digits is, its whole column tells, and a list that has
-//! a column of either is read once more for it. Files are not opened here.
+//! is one too many to write to. Such a list may hold whole domains and hashes of addresses too. The
+//! whole column tells what a bare domain or a row of hexadecimal digits in it is, and a list that
+//! has a column of either is read once more for it. Files are not opened here.
 
 mod counts;
 mod domains;

@@ -48,8 +48,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("outcomes", &["address", "batch", "cache", "callbacks", "campaign", "clock", "http_client", "instruments", "listfile", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &["campaign", "report", "verdict"]),
-    ("http", &["batch", "campaign", "listfile", "proto"]),
-    ("console", &["address", "batch", "campaign", "clock", "http", "listfile", "proto", "report", "verdict", "verifier"]),
+    ("http", &["batch", "campaign", "exclusion", "listfile", "proto"]),
+    ("console", &["address", "batch", "campaign", "clock", "exclusion", "http", "listfile", "proto", "report", "verdict", "verifier"]),
     ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "pem_faults", "posture", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),

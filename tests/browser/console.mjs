@@ -135,6 +135,15 @@ for (const type of ["dragenter", "dragover", "drop"]) {
 await page.waitForURL("**/console/lists/*");
 await page.getByRole("heading", { name: "dropped.csv" }).waitFor();
 
+// Who is on a suppression file is left out: here everybody, until the file is taken away again.
+const gone = path.join(folder, "gone.txt");
+writeFileSync(gone, "jane.doe@acme.test\n");
+await page.getByLabel("Suppression file").setInputFiles(gone);
+await page.getByText("Nobody is left to ask about").waitFor();
+await look(page, "left-out");
+await page.getByRole("button", { name: "Leave nobody out" }).click();
+await page.getByRole("button", { name: "Start" }).waitFor();
+
 // A list that is not done shows how far it is, by itself.
 const events = page.waitForResponse((response) => response.url().endsWith("/live"));
 await page.goto(`${url}${process.env.TEST_RUNNING}`);
@@ -201,6 +210,9 @@ const plain = await open({ javaScriptEnabled: false });
 await plain.goto(`${url}/console/`);
 await plain.locator("#file").setInputFiles(list);
 await plain.getByRole("button", { name: "Upload" }).click();
+await plain.getByLabel("Suppression file").setInputFiles(gone);
+await plain.getByRole("button", { name: "Leave them out" }).click();
+await plain.getByRole("button", { name: "Leave nobody out" }).waitFor();
 await plain.getByRole("button", { name: "Start" }).click();
 await plain.getByText("Pre-flight report").waitFor({ timeout: 600_000 });
 

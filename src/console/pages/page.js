@@ -1,4 +1,5 @@
-// Adds to pages that work without it: dropping a list, and live progress.
+// Adds to pages that work without it: dropping a list, sending a file that was chosen, and live
+// progress.
 
 const form = document.querySelector("[data-drop]");
 if (form) {
@@ -47,6 +48,13 @@ if (form) {
   addEventListener("pageshow", () => {
     form.classList.remove("is-sending");
     status.textContent = "";
+  });
+}
+
+// A suppression file that was chosen and not sent would leave nobody out of a list that is started.
+for (const file of document.querySelectorAll("[data-send] input[type=file]")) {
+  file.addEventListener("change", () => {
+    if (file.files.length) file.form.requestSubmit();
   });
 }
 

@@ -11,11 +11,12 @@ use super::RowSelection;
 use super::list_writer::{ListWriter, MadeFile, PIECE};
 use crate::batch::uploads::{StoredList, UploadStore};
 use crate::campaign::several;
+use crate::exclusion::{ExclusionMark, ExclusionMarks};
 use crate::http::csv;
 use crate::http::upload::{StoredReading, options, sent_address};
 use crate::listfile::{ListFileError, Reader, Row};
 use crate::proto::names::enum_name;
-use crate::proto::{BatchResult, Verification, from_message};
+use crate::proto::{Action, BatchResult, Reason, Verdict, Verification, from_message};
 
 /// The columns that are appended, under the names that `mailvet list` gives them.
 const COLUMNS: [&str; csv::ANSWER.len() + 2] = {
@@ -54,6 +55,12 @@ pub(super) struct ListMerger {
     name: String,
     selection: RowSelection,
     reader: Reader<BufReader<File>>,
+    /// The marks of all its addresses.
+    marks: ExclusionMarks,
+    /// The place among them behind the last one that was left out.
+    last_excluded: usize,
+    /// The place among them behind the row that was read last.
+    place: usize,
     /// The row that was read last.
     row: Row,
     writer: ListWriter,
@@ -91,10 +98,14 @@ impl ListMerger {
             ListWriter::table(layout, &COLUMNS)?
         };
         let name = reading.request.filename;
+        let marks = reading.exclusion.marks;
         Ok(Box::new(Self {
             name,
             selection,
             reader,
+            last_excluded: marks.end(),
+            marks,
+            place: 0,
             row: Row::default(),
             writer,
             answers: Vec::new(),
@@ -140,19 +151,26 @@ impl ListMerger {
     /// Writes one row, which the results have come for or none is to come for; `false` if there is
     /// none.
     fn write_row(&mut self) -> io::Result<bool> {
-        if self.answers.is_empty() && !self.selection.has_unanswered() {
+        let has_excluded = self.selection.has_excluded() && self.place < self.last_excluded;
+        if self.answers.is_empty() && !self.selection.has_unanswered() && !has_excluded {
             return Ok(false);
         }
         if !self.reader.read(&mut self.row).map_err(io::Error::other)? {
             return self.answers.first().map_or(Ok(false), |answer| Err(misjoined(answer)));
         }
+        let marks = self.next_marks();
         let is_answered = self.answers.first().map(number) == Some(self.row.number());
-        if is_answered && !self.row.is_blank() {
+        if !marks.is_empty() && marks.iter().all(|mark| *mark == ExclusionMark::Excluded) {
+            if let Some(answer) = self.answers.first().filter(|_| is_answered) {
+                return Err(misjoined(answer));
+            }
+            self.write_excluded().map_err(io::Error::other)?;
+        } else if is_answered && !self.row.is_blank() {
             if let Some(other) = self.answers.iter().find(|answer| !is_answer_of(answer, &self.row))
             {
                 return Err(misjoined(other));
             }
-            let answer = MergedRow::new(&self.row, std::mem::take(&mut self.answers));
+            let answer = MergedRow::new(&self.row, &marks, std::mem::take(&mut self.answers));
             if self.selection.has(answer.verification.as_ref()) {
                 let cells = answer.cells();
                 let cells = cells.each_ref().map(String::as_str);
@@ -164,6 +182,32 @@ impl ListMerger {
             self.write_unanswered().map_err(io::Error::other)?;
         }
         Ok(true)
+    }
+
+    /// The marks of the row's addresses; none if nobody was left out of the list.
+    fn next_marks(&mut self) -> Vec<ExclusionMark> {
+        if self.marks.octets().is_empty() {
+            return Vec::new();
+        }
+        let first = self.place;
+        self.place += self.row.addresses().count();
+        (first..self.place).map(|place| self.marks.at(place)).collect()
+    }
+
+    /// Writes a row that was left out of the batch, with the answer that `mailvet list` gives it.
+    fn write_excluded(&mut self) -> Result<(), ListFileError> {
+        if !self.selection.has_excluded() {
+            return Ok(());
+        }
+        let verification = Verification {
+            verdict: Verdict::Risky.into(),
+            action: Action::Suppress.into(),
+            reason: Reason::OptedOut.into(),
+            address: sent_address(self.row.address().unwrap_or_default()).to_owned(),
+            ..Verification::default()
+        };
+        let answer = MergedRow { verification: Some(verification), others: Vec::new() }.cells();
+        self.writer.write(&self.row, &answer.each_ref().map(String::as_str))
     }
 
     fn write_unanswered(&mut self) -> Result<(), ListFileError> {
@@ -224,14 +268,21 @@ struct MergedRow {
 }
 
 impl MergedRow {
-    fn new(row: &Row, results: Vec<BatchResult>) -> Self {
+    /// The answer of `row`, whose addresses have these marks, if any of the list have.
+    fn new(row: &Row, marks: &[ExclusionMark], results: Vec<BatchResult>) -> Self {
         let mut found: Vec<_> = results.into_iter().filter_map(|it| it.verification).collect();
         let chosen = several::choose(found.iter().map(from_message::verdict));
         let mut verification = chosen.map(|chosen| found.swap_remove(chosen));
         let mut others = Vec::new();
         if let Some(verification) = &mut verification {
-            let all = row.addresses().map(sent_address);
+            let is_asked = |place: usize| marks.get(place) != Some(&ExclusionMark::Excluded);
+            let all = row.addresses().enumerate().filter(|(place, _)| is_asked(*place));
+            let all = all.map(|(_, address)| sent_address(address));
             others.extend(all.filter(|it| *it != verification.input).map(str::to_owned));
+            // Who is left out is nobody to write to instead.
+            if marks.contains(&ExclusionMark::Suggestion) {
+                verification.suggestion = None;
+            }
             // The service saw the address, and not what stood around it in the row.
             let flags = verification.flags.get_or_insert_default();
             flags.cleaned |= row.is_cleaned();

@@ -64,6 +64,11 @@ impl RowSelection {
         matches!(self, Self::All | Self::Review)
     }
 
+    /// `true` if rows go out that were left out of their batch: they are not to be sent to.
+    fn has_excluded(self) -> bool {
+        matches!(self, Self::All | Self::Suppress)
+    }
+
     fn has(self, verification: Option<&Verification>) -> bool {
         let action = verification.map(Verification::action).unwrap_or_default();
         match (self, action) {

@@ -8,6 +8,8 @@ use prost::Message as _;
 
 use super::*;
 use crate::batch::config::Config;
+use crate::exclusion::{ExclusionMark, ExclusionMarks};
+use crate::http::ListExclusion;
 use crate::http::frames::frame;
 use crate::proto::{BatchResult, UploadListRequest};
 
@@ -50,11 +52,22 @@ async fn frames(
     selection: RowSelection,
     pages: Vec<Vec<BatchResult>>,
 ) -> Vec<Result<Bytes, Status>> {
+    let reading = UploadListRequest::default().encode_to_vec();
+    frames_of_kept(folder, (list, &*reading), selection, pages).await
+}
+
+/// The same, of a list that is kept with how it was read.
+async fn frames_of_kept(
+    folder: &Path,
+    (list, reading): (&[u8], &[u8]),
+    selection: RowSelection,
+    pages: Vec<Vec<BatchResult>>,
+) -> Vec<Result<Bytes, Status>> {
     let store = UploadStore::open(folder, &Config::default()).unwrap();
     let id = BatchId::new(SystemTime::UNIX_EPOCH);
     let mut spool = store.begin().unwrap();
     spool.write(list).unwrap();
-    store.keep(&spool, &id, &UploadListRequest::default().encode_to_vec()).unwrap();
+    store.keep(&spool, &id, reading).unwrap();
     let batch_id = id.to_string();
     let download = ListDownload { store: Some(store), batch_id, selection, is_csv: false };
     let mut body = download.answer(results(pages)).await.unwrap().into_body();
@@ -95,6 +108,63 @@ async fn a_verdict_is_not_written_beside_an_address_that_it_is_not_about() {
         let frames = frames(folder.path(), list.as_bytes(), selection, bob(2)).await;
         assert!(frames.iter().all(Result::is_ok));
     }
+}
+
+/// How a list was read of whose addresses those at these places were left out, and of another one
+/// the suggestion.
+fn reading_without(excluded: &[usize], suggestion: usize) -> Vec<u8> {
+    let mut marks = ExclusionMarks::default();
+    for place in 0..=excluded.iter().copied().max().unwrap_or_default().max(suggestion) {
+        marks.push(match place {
+            place if excluded.contains(&place) => ExclusionMark::Excluded,
+            place if place == suggestion => ExclusionMark::Suggestion,
+            _ => ExclusionMark::Asked,
+        });
+    }
+    let mut reading = UploadListRequest::default().encode_to_vec();
+    reading.extend(ListExclusion { marks, rows: 2 }.encode());
+    reading
+}
+
+#[tokio::test]
+async fn rows_that_were_left_out_are_among_those_not_to_send_to_as_the_command_line_writes_them() {
+    let list = "n,email\n1,out@acme.test\n2,jane@acme.test; out@acme.test; bob@acme.test\n3,\n\
+                4,eve@gmial.com\n5,Out <out@acme.test>\n";
+    let reading = reading_without(&[0, 2, 5], 4);
+    let jane = result(2, "jane@acme.test", Action::Send);
+    let mut eve = result(4, "eve@gmial.com", Action::Suppress);
+    eve.verification.as_mut().unwrap().suggestion = Some("eve@gmail.com".to_owned());
+    let out = |row: &str| format!("{row},risky,suppress,opted_out,,,,,out@acme.test,,");
+    for (selection, rows) in [
+        (RowSelection::Clean, "2"),
+        (RowSelection::Review, ""),
+        (RowSelection::Suppress, "145"),
+        (RowSelection::All, "12345"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let pages = vec![vec![jane.clone()], vec![eve.clone()]];
+        let kept = (list.as_bytes(), &*reading);
+        let frames = frames_of_kept(folder.path(), kept, selection, pages).await;
+        let octets: Vec<Bytes> = frames.into_iter().map(Result::unwrap).collect();
+        let text = String::from_utf8(octets.concat()).unwrap();
+        let found: String = text.lines().skip(1).filter_map(|line| line.get(..1)).collect();
+        assert_eq!(found, rows, "{selection:?}: {text}");
+        for (number, line) in [("1", out("1,out@acme.test")), ("5", out("5,Out <out@acme.test>"))] {
+            assert_eq!(text.contains(&line), rows.contains(number), "{line}: {text}");
+        }
+        assert!(!text.contains("eve@gmail.com"), "it was to be nobody's suggestion: {text}");
+        assert_eq!(text.contains(",bob@acme.test\n"), rows.contains('2'), "the other: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_a_row_that_was_left_out_breaks_the_download_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let reading = reading_without(&[0], 1);
+    let kept = (&b"email\nout@acme.test\n"[..], &*reading);
+    let pages = vec![vec![result(1, "out@acme.test", Action::Send)]];
+    let frames = frames_of_kept(folder.path(), kept, RowSelection::Clean, pages).await;
+    assert!(frames.last().unwrap().is_err(), "{frames:?}");
 }
 
 #[tokio::test]

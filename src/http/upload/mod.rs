@@ -5,6 +5,7 @@
 //! and limits hold for it as for that call. Nothing grows with the file but what is on disk.
 
 mod arrival;
+mod exclusions;
 mod fault;
 mod form;
 mod message_sender;
@@ -33,6 +34,7 @@ use self::form::{ListForm, UploadBody};
 use self::message_sender::MessageSender;
 pub(crate) use self::reading::{ArrivedList, sent_address};
 use self::spool::SpoolWriter;
+pub(crate) use self::stored::{ListExclusion, excluded_rows};
 pub(super) use self::stored::{StoredReading, options};
 use super::bad_request::BadRequest;
 use super::field_names::json_path;

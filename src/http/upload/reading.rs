@@ -7,9 +7,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
 use super::fault::{ListFault, failed, question, refused, unopened, unreadable, with_parameters};
-use super::stored::{StoredOrigin, reader_options};
+use super::stored::{ListExclusion, StoredOrigin, reader_options};
 use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
+use crate::exclusion::ExclusionMark;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
 use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
@@ -27,13 +28,17 @@ const LARGEST_DOCUMENT: u64 = 32 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct ArrivedList {
     /// The file itself, or the table that was made of it.
-    table: Arc<SpoolFile>,
-    request: UploadListRequest,
+    pub(super) table: Arc<SpoolFile>,
+    pub(super) request: UploadListRequest,
     /// The most octets that a packed one may have when it is unpacked.
-    largest: u64,
-    origin: StoredOrigin,
+    pub(super) largest: u64,
+    pub(super) origin: StoredOrigin,
     /// The part of a workbook or an archive that was taken, in words; empty if there was no choice.
     part: String,
+    /// The same, if something was left out that may hold addresses too.
+    pub(super) partial: Option<String>,
+    /// The addresses of it that are left out.
+    exclusion: Option<Arc<ListExclusion>>,
 }
 
 impl ArrivedList {
@@ -59,9 +64,11 @@ impl ArrivedList {
                 is_imported: imported.is_some(),
                 column_rules: COLUMN_RULES,
             };
+            let partial = imported.as_ref().filter(|it| it.is_partial).map(ToString::to_string);
             let part = imported.map(|it| it.part).unwrap_or_default();
             let (table, largest) = (Arc::new(table), store.largest());
-            Ok(Arc::new(Self { table, request, largest, origin, part }))
+            let list = Self { table, request, largest, origin, part, partial, exclusion: None };
+            Ok(Arc::new(list))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
     }
@@ -76,6 +83,17 @@ impl ArrivedList {
         let mut list = self.clone();
         column.clone_into(&mut list.request.column);
         list
+    }
+
+    /// The same list, of which these addresses are left out.
+    pub(crate) fn with_exclusion(&self, exclusion: Option<Arc<ListExclusion>>) -> Self {
+        Self { exclusion, ..self.clone() }
+    }
+
+    /// `true` if the address at `place`, among all of the list from 0, is asked about.
+    fn is_asked(&self, place: usize) -> bool {
+        let mark = self.exclusion.as_ref().map(|exclusion| exclusion.marks.at(place));
+        mark != Some(ExclusionMark::Excluded)
     }
 
     /// The same list, for a campaign that is sent by this policy, begun once under this id.
@@ -120,7 +138,11 @@ impl ArrivedList {
 
     /// Keeps it as the list of a batch. Blocks on the disk.
     pub(crate) fn keep(&self, store: &UploadStore, id: &BatchId) -> io::Result<()> {
-        store.keep(&self.table, id, &self.origin.encode_behind(&self.request))
+        let mut reading = self.origin.encode_behind(&self.request);
+        if let Some(exclusion) = &self.exclusion {
+            reading.extend(exclusion.encode());
+        }
+        store.keep(&self.table, id, &reading)
     }
 }
 
@@ -159,16 +181,22 @@ pub(super) fn send_pages(
 ) -> Result<ListFindings, Status> {
     let is_over = || Status::cancelled("the call is over");
     let mut page = Vec::with_capacity(PAGE);
+    let mut place = 0;
     let findings = list.read(|_, row| {
         // Rows without an address fill no page.
         if pages.is_closed() {
             return Err(is_over());
         }
-        page.extend(row.addresses().map(|address| BatchAddress {
-            address: sent_address(address).to_owned(),
-            row_id: row.number().to_string(),
-            consent_time: row.consented_at().map(Into::into),
-        }));
+        for address in row.addresses() {
+            if list.is_asked(place) {
+                page.push(BatchAddress {
+                    address: sent_address(address).to_owned(),
+                    row_id: row.number().to_string(),
+                    consent_time: row.consented_at().map(Into::into),
+                });
+            }
+            place += 1;
+        }
         if page.len() >= PAGE {
             pages.blocking_send(std::mem::take(&mut page)).map_err(|_| is_over())?;
         }

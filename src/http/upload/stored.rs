@@ -4,6 +4,7 @@ use std::io;
 
 use prost::Message as _;
 
+use crate::exclusion::ExclusionMarks;
 use crate::listfile::ReaderOptions;
 use crate::proto::UploadListRequest;
 
@@ -14,6 +15,17 @@ pub(in crate::http) struct StoredReading {
     pub(in crate::http) request: StoredRequest,
     /// It came as a workbook.
     pub(in crate::http) is_workbook: bool,
+    /// The addresses of it that were left out.
+    pub(in crate::http) exclusion: ListExclusion,
+}
+
+/// The addresses of a list that suppression files leave out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListExclusion {
+    /// The marks of all its addresses.
+    pub(crate) marks: ExclusionMarks,
+    /// Rows of which every address is left out.
+    pub(crate) rows: u64,
 }
 
 /// The request of a list that is kept, as far as it is asked for again.
@@ -46,15 +58,45 @@ impl StoredOrigin {
     }
 }
 
+/// The part about what was left out: fields that stand behind those of the origin.
+#[derive(Clone, PartialEq, prost::Message)]
+struct StoredExclusion {
+    /// The marks of the list's addresses.
+    #[prost(bytes = "vec", tag = "1003")]
+    marks: Vec<u8>,
+    /// Rows that were left out.
+    #[prost(uint64, tag = "1004")]
+    rows: u64,
+}
+
+impl ListExclusion {
+    /// The octets that stand behind those of the origin.
+    pub(in crate::http) fn encode(&self) -> Vec<u8> {
+        let marks = self.marks.octets().to_vec();
+        StoredExclusion { marks, rows: self.rows }.encode_to_vec()
+    }
+
+    fn decode(octets: &[u8]) -> io::Result<Self> {
+        let StoredExclusion { marks, rows } = StoredExclusion::decode(octets)?;
+        Ok(Self { marks: ExclusionMarks::from_octets(marks), rows })
+    }
+}
+
+/// Number of rows that were left out of the list with this reading.
+pub(crate) fn excluded_rows(reading: &[u8]) -> u64 {
+    ListExclusion::decode(reading).map_or(0, |exclusion| exclusion.rows)
+}
+
 impl StoredReading {
-    /// The reading in these octets; each of the two messages passes over the other's fields.
+    /// The reading in these octets; each of the messages passes over the others' fields.
     pub(in crate::http) fn decode(octets: &[u8]) -> io::Result<Self> {
         let request = UploadListRequest::decode(octets)?;
         let origin = StoredOrigin::decode(octets)?;
         // A list that was taken before is not asked about any more.
         let options = ReaderOptions { is_known: true, ..reader_options(&request, origin) };
         let request = StoredRequest { filename: request.filename, options };
-        Ok(Self { request, is_workbook: origin.is_workbook })
+        let exclusion = ListExclusion::decode(octets)?;
+        Ok(Self { request, is_workbook: origin.is_workbook, exclusion })
     }
 }
 
@@ -80,6 +122,7 @@ pub(super) fn reader_options(request: &UploadListRequest, origin: StoredOrigin) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exclusion::ExclusionMark;
     use crate::listfile::{COLUMN_RULES, Reader};
 
     #[test]
@@ -97,6 +140,24 @@ mod tests {
             ..ReaderOptions::default()
         };
         assert_eq!((options(&reading.request), reading.request.filename), (wanted, "a.csv".into()));
+    }
+
+    #[test]
+    fn what_was_left_out_of_a_list_is_kept_with_how_it_was_read() {
+        let request =
+            UploadListRequest { filename: "a.csv".to_owned(), ..UploadListRequest::default() };
+        let origin = StoredOrigin { column_rules: COLUMN_RULES, ..StoredOrigin::default() };
+        let mut marks = ExclusionMarks::default();
+        marks.push(ExclusionMark::Asked);
+        marks.push(ExclusionMark::Excluded);
+        let mut octets = origin.encode_behind(&request);
+        assert_eq!(excluded_rows(&octets), 0);
+        octets.extend(ListExclusion { marks, rows: 1 }.encode());
+        let reading = StoredReading::decode(&octets).unwrap();
+        assert_eq!((reading.request.filename.as_str(), excluded_rows(&octets)), ("a.csv", 1));
+        assert_eq!(options(&reading.request).column_rules, COLUMN_RULES);
+        let marks = reading.exclusion.marks;
+        assert_eq!((marks.at(0), marks.at(1)), (ExclusionMark::Asked, ExclusionMark::Excluded));
     }
 
     #[test]

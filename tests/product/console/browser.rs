@@ -62,8 +62,23 @@ impl Browser {
     }
 
     pub(crate) async fn upload_with(&self, token: &str, filename: &str, list: &[u8]) -> HttpAnswer {
+        self.send_file("/console/lists", token, filename, list).await
+    }
+
+    /// Adds a suppression file to the list whose page is at `draft`.
+    pub(crate) async fn exclude(
+        &self,
+        token: &str,
+        draft: &str,
+        filename: &str,
+        file: &[u8],
+    ) -> HttpAnswer {
+        self.send_file(&format!("{draft}/exclude"), token, filename, file).await
+    }
+
+    async fn send_file(&self, path: &str, token: &str, filename: &str, list: &[u8]) -> HttpAnswer {
         let body = upload_form(token, filename, list);
-        HttpRequest::new("POST", "/console/lists")
+        HttpRequest::new("POST", path)
             .header("cookie", &self.cookie)
             .header("content-type", "multipart/form-data; boundary=b")
             .octets(body)

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 
+mod exclusion;
 #[cfg(feature = "external-tests")]
 mod real_browser;
 mod safety;
@@ -245,7 +246,7 @@ async fn who_comes_back_to_the_address_of_a_form_comes_to_its_page() {
     for form in ["verify", "lists", "sign-in", "sign-out"] {
         lead(format!("/console/{form}"), "/console/").await;
     }
-    for form in ["start", "column", "discard"] {
+    for form in ["start", "column", "exclude", "include", "discard"] {
         lead(format!("{draft}/{form}"), &draft).await;
     }
     let batch = browser.start("others.csv", LIST.as_bytes()).await;
