@@ -170,7 +170,7 @@ struct ListReading<'m> {
     matcher: &'m mut ExclusionMatcher,
     hashes: HashedAddresses,
     summary: ExclusionSummary,
-    /// `true` if what was taken for a header excludes somebody: it is the first row.
+    /// `true` if what was taken for a header excludes somebody, or seems to: it is the first row.
     is_header_row: bool,
 }
 
@@ -228,7 +228,8 @@ impl<'m> ListReading<'m> {
         }
         let cells = survey::header_cells(layout);
         let taken = cells.iter().map(|cell| self.take_domains(cell) + self.take_hash(cell));
-        self.is_header_row = taken.sum::<u64>() > 0;
+        let is_taken = taken.sum::<u64>() > 0;
+        self.is_header_row = is_taken || self.summary.has_doubtful();
     }
 
     /// The number of `row` and its line, as people count them.

@@ -58,6 +58,11 @@ impl ExclusionSummary {
         self.domains += u64::from(standing != DomainStanding::Doubtful);
     }
 
+    /// `true` if there is a domain that may be there by mistake.
+    pub(super) fn has_doubtful(&self) -> bool {
+        !self.doubtful.is_empty()
+    }
+
     /// Notes the column of something to exclude.
     pub(super) fn note_column(&mut self, number: usize, name: &str) {
         self.columns.entry(number).or_insert_with(|| name.to_owned());

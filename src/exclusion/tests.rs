@@ -149,6 +149,13 @@ fn a_first_row_that_excludes_somebody_names_no_column_and_is_counted_as_a_row() 
 }
 
 #[test]
+fn a_first_row_of_a_domain_of_everybody_names_no_column_either() {
+    let list = "gmail.com,why\nacme.com,why\nacme.de,why\n";
+    let said = read(list, ExclusionRules::All).unwrap().0.to_string();
+    assert!(said.starts_with("2 domains to exclude; nobody is excluded at gmail.com, "), "{said}");
+}
+
+#[test]
 fn a_header_of_names_with_dots_and_no_rows_is_an_empty_list() {
     for list in ["user.mail,user.phone\n", "user.email,created.at,first.name\n", "nr.,seit\n"] {
         assert_eq!(left(list, &[]).0, "0 addresses to exclude", "{list}");
