@@ -175,3 +175,25 @@ fn a_refusal_by_a_gateway_or_a_relay_is_no_relaying_denied() {
         assert_eq!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
     }
 }
+
+#[test]
+fn a_limit_of_what_is_sent_is_a_pace_and_no_size() {
+    for reply in [
+        "450-Requested mail action not taken: mailbox unavailable\n450 Mail send limit exceeded.",
+        "450 4.2.121 RESOLVER.RST.RecipientRateLimit",
+        "550 RESOLVER.RST.RecipientThreadLimit",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::RateLimited, "{reply}");
+    }
+}
+
+#[test]
+fn who_is_not_yet_authorized_is_greylisted() {
+    for reply in [
+        "451-192.0.2.7 is not yet authorized to deliver mail from <bob@example.net> to\n\
+         451 <ada@example.org>. Please try later.",
+        "450 4.7.1 Host not yet whitelisted",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::Greylisted, "{reply}");
+    }
+}
