@@ -197,3 +197,13 @@ fn who_is_not_yet_authorized_is_greylisted() {
         assert_eq!(at_rcpt(reply), Meaning::Greylisted, "{reply}");
     }
 }
+
+#[test]
+fn an_account_that_is_blocked_from_receiving_is_closed() {
+    for reply in [
+        "550 5.2.1 User account is inactive or blocked from receiving mail",
+        "550 The account was blocked from receiving",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+}
