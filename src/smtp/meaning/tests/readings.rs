@@ -1,6 +1,6 @@
 //! Claims about the meaning of replies whose words say two things.
 
-use super::at_rcpt;
+use super::{at_rcpt, explain};
 use crate::smtp::meaning::Meaning;
 
 #[test]
@@ -206,4 +206,22 @@ fn an_account_that_is_blocked_from_receiving_is_closed() {
     ] {
         assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
     }
+}
+
+#[test]
+fn a_client_certificate_is_asked_for_and_blocks_nobody() {
+    for reply in [
+        "421 4.7.1 Client certificate required",
+        "454 4.7.1 client certificate rejected",
+        "550 5.7.1 No client certificate was presented",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::AuthOrTlsRequired, "{reply}");
+    }
+}
+
+#[test]
+fn a_reply_of_one_word_names_no_product() {
+    let explanation = explain("550 5.7.1 Blocked");
+    assert_eq!(explanation.meaning, Meaning::SenderBlocked);
+    assert_eq!(&*explanation.rule, "blocked-and-no-more");
 }
