@@ -160,6 +160,9 @@ fn a_refusal_by_a_gateway_or_a_relay_is_no_relaying_denied() {
         "550 mail server relay01 refused the message",
         "550 Not accepting messages for now",
         "550 5.7.1 This mailbox can only receive internal mail",
+        "550 Only local users may send to this list",
+        "550 We do not handle bulk mail",
+        "550 relay host not found",
     ] {
         assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
     }
@@ -224,4 +227,26 @@ fn a_reply_of_one_word_names_no_product() {
     let explanation = explain("550 5.7.1 Blocked");
     assert_eq!(explanation.meaning, Meaning::SenderBlocked);
     assert_eq!(&*explanation.rule, "blocked-and-no-more");
+}
+
+#[test]
+fn a_host_behind_a_server_or_a_thing_of_a_domain_is_not_the_recipients_domain() {
+    for reply in [
+        "550 Next hop domain not found",
+        "550 Backend host not found",
+        "550 Domain controller not found",
+        "550 5.4.4 Unable to resolve destination host (SERVFAIL)",
+        "550 Domain key not found",
+        "550 URL domain does not exist",
+        "550 The domain example.org does not accept mail at this time",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::DomainNotFound, "{reply}");
+    }
+    for reply in [
+        "550 5.1.2 Domain not found",
+        "550 unknown domain",
+        "556 5.3.2 The domain example.org does not accept mail",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::DomainNotFound, "{reply}");
+    }
 }
