@@ -250,3 +250,29 @@ fn a_host_behind_a_server_or_a_thing_of_a_domain_is_not_the_recipients_domain() 
         assert_eq!(at_rcpt(reply), Meaning::DomainNotFound, "{reply}");
     }
 }
+
+#[test]
+fn what_is_closed_beside_a_mailbox_leaves_it_open() {
+    for reply in [
+        "550 TLS 1.0 is no longer accepted",
+        "550 This protocol is no longer active",
+        "550 mailbox server closed",
+        "550 User filter removed the message",
+        "550 password expired for user",
+        "550 user blocked your message",
+        "550 this recipient does not accept newsletters",
+        "550 mailbox does not accept mail until you confirm",
+        "550 Recipient requires confirmation: mail on hold",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+    for reply in [
+        "550 The address is no longer valid",
+        "550 Account closed: password expired for user",
+        "550 5.2.1 Mailbox disabled, session closed",
+        "550 The mailbox is on hold",
+        "550 The email account has been closed",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+}
