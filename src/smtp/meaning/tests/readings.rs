@@ -276,3 +276,20 @@ fn what_is_closed_beside_a_mailbox_leaves_it_open() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
     }
 }
+
+#[test]
+fn a_warning_of_a_blacklist_beside_a_missing_mailbox_is_no_listing() {
+    for reply in [
+        "550 No such user here. Too many of these will get you blacklisted.",
+        "550 5.1.1 No such user; your IP may be blacklisted if you continue",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 No such user, you have been blacklisted",
+        "550 Your IP will be blacklisted for mailing unknown users",
+        "550 User unknown, listed in zen.spamhaus.org",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
+    }
+}
