@@ -293,3 +293,21 @@ fn a_warning_of_a_blacklist_beside_a_missing_mailbox_is_no_listing() {
         assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
     }
 }
+
+#[test]
+fn a_server_that_delivers_no_mail_for_a_recipient_relays_none() {
+    assert_eq!(at_rcpt("550 I cannot deliver mail for {ada@example.org}"), Meaning::RelayDenied);
+    for reply in [
+        "550 I cannot deliver mail for <ada@example.org>: disk failure",
+        "550 We cannot deliver mail right now",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
+    }
+}
+
+#[test]
+fn a_recipient_refused_for_a_broken_directory_is_not_greylisted() {
+    let reply = "451 #4.7.1 Recipient temporarily rejected, LDAP server unavailable";
+    assert_eq!(at_rcpt(reply), Meaning::TemporaryFailure);
+    assert_eq!(at_rcpt("450 4.7.1 Recipient temporarily rejected"), Meaning::Greylisted);
+}
