@@ -311,3 +311,13 @@ fn a_recipient_refused_for_a_broken_directory_is_not_greylisted() {
     assert_eq!(at_rcpt(reply), Meaning::TemporaryFailure);
     assert_eq!(at_rcpt("450 4.7.1 Recipient temporarily rejected"), Meaning::Greylisted);
 }
+
+#[test]
+fn a_message_that_expired_on_its_way_is_trouble_and_no_closed_mailbox() {
+    for reply in [
+        "554 4.4.7 Message expired: unable to deliver in 840 minutes.",
+        "550 Message expired in queue for user",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
+    }
+}
