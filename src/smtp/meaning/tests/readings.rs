@@ -78,6 +78,8 @@ fn a_table_that_could_not_be_read_knows_of_no_missing_mailbox() {
         "550 5.1.1 User unknown in local directory",
         "550 User not found in LDAP directory",
         "550 No such user in database",
+        "550 5.1.1 User not found in LDAP, error 32 (no such object)",
+        "550 5.1.1 Recipient not in directory (error 5.1.1)",
     ] {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
@@ -268,6 +270,7 @@ fn what_is_closed_beside_a_mailbox_leaves_it_open() {
     }
     for reply in [
         "550 The address is no longer valid",
+        "550 This version 2 mailbox is no longer available",
         "550 Account closed: password expired for user",
         "550 5.2.1 Mailbox disabled, session closed",
         "550 The mailbox is on hold",
