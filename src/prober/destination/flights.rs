@@ -10,7 +10,7 @@ use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
 use crate::prober::disposition::{Disposition, is_rate_limit, read, retry_hint};
-use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
+use crate::prober::lane::{JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
 use crate::smtp::{NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
 
@@ -360,36 +360,6 @@ impl<T> Destination<T> {
             transcript: None,
         };
         self.settle(first, answer, &context, memory);
-    }
-
-    /// Puts recipients back at the head of their queues, in the order in which they were named.
-    fn put_back(&mut self, exchanger: &DomainName, unanswered: Vec<(DomainName, Vec<JobId>)>) {
-        for (domain, jobs) in unanswered.into_iter().rev() {
-            let back: Vec<JobId> = jobs
-                .into_iter()
-                .filter(|id| match self.jobs.get_mut(id) {
-                    Some(job) if matches!(job.state, JobState::InFlight) => {
-                        job.state = JobState::Queued;
-                        true
-                    }
-                    _ => false,
-                })
-                .collect();
-            if let Some(lane) = self.lanes.get_mut(exchanger) {
-                lane.push_back_first(&domain, &back);
-            }
-        }
-    }
-
-    /// A transaction was planned and its session is gone before it was sent.
-    pub(super) fn return_unflown(&mut self, exchanger: &DomainName, planned: &PlannedTransaction) {
-        if let Some(lane) = self.lanes.get_mut(exchanger) {
-            lane.landed(planned);
-            if planned.is_control() {
-                lane.set_control(&planned.domain, ControlState::Due);
-            }
-        }
-        self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
     fn spend(&mut self, id: SessionId) {

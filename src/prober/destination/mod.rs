@@ -25,7 +25,7 @@ mod timers;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
@@ -53,6 +53,10 @@ const TRIES: u32 = 3;
 /// unless a session of ours is inside: with the default pauses, three minutes.
 const KNOCKS: u32 = 8;
 
+/// Time within which callers want an answer who have little of it: who names no limit is given 2
+/// minutes (`server.longest_call`), and a row of a list 4 (`batch.longest_address`).
+const LITTLE_TIME: Duration = Duration::from_secs(3 * 60);
+
 /// A recipient that a caller asks about.
 pub(super) struct Submission<T> {
     /// Identifies the caller.
@@ -78,6 +82,8 @@ pub(super) struct Submission<T> {
 
 struct LaneJob<T> {
     asked: Submission<T>,
+    /// Its caller has little time.
+    pressed: bool,
     retries: RetryBudget,
     /// Its answer contradicted what the domain showed before, and it was asked once more.
     doubted: bool,
@@ -223,8 +229,8 @@ impl<T> Destination<T> {
         }
         let lane =
             self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
-        lane.push(&asked.domain, id);
-        lane.note_deadline(asked.deadline, now);
+        let pressed = asked.deadline < now + LITTLE_TIME;
+        lane.push(&asked.domain, id, pressed);
         if let Some(queue) = lane.domain(&asked.domain) {
             queue.is_backup = asked.backup;
         }
@@ -232,6 +238,7 @@ impl<T> Destination<T> {
         self.note_host(&exchanger);
         let job = LaneJob {
             asked,
+            pressed,
             retries: RetryBudget::default(),
             doubted: false,
             tries: 0,

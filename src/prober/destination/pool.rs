@@ -230,7 +230,7 @@ impl<T> Destination<T> {
     /// Has a lane where somebody waits with little time looked at again when a flight is slow.
     pub(super) fn watch_flights(&mut self, exchanger: &DomainName, now: SystemTime) {
         let Some(lane) = self.lanes.get(exchanger) else { return };
-        if lane.due() == 0 || !lane.is_pressed(now) {
+        if !lane.is_pressed() {
             return;
         }
         let sessions = lane.sessions.iter().filter_map(|id| self.pool.get(*id)?.slow_at());
@@ -376,7 +376,7 @@ fn wants_session(config: &Config, lane: &Lane, pool: &SessionPool, now: SystemTi
         pool.get(**id).and_then(PooledSession::slow_at).is_some_and(|slow_at| slow_at <= now)
     };
     let mut ready = lane.sessions.len();
-    if lane.is_pressed(now) {
+    if lane.is_pressed() {
         ready -= lane.sessions.iter().filter(is_slow).count();
     }
     lane.due() > ready * per_visit(config, lane)

@@ -10,7 +10,7 @@ use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, obstacle, retry_hint};
 use crate::prober::evidence::LaneAnswer;
-use crate::prober::lane::{ControlState, JobId};
+use crate::prober::lane::{ControlState, JobId, PlannedTransaction};
 use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, Observation, RecipientAnswer};
 
@@ -165,6 +165,39 @@ impl<T> Destination<T> {
         job.state = JobState::Delayed;
         job.last = Some(Box::new(job.observation(answer, context)));
         self.timers.set(at, Timer::Job(id));
+    }
+
+    /// Puts recipients back at the head of their queues, in the order in which they were named.
+    pub(super) fn put_back(
+        &mut self,
+        exchanger: &DomainName,
+        unanswered: Vec<(DomainName, Vec<JobId>)>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        for (domain, ids) in unanswered.into_iter().rev() {
+            let (mut pressed, mut others) = (Vec::new(), Vec::with_capacity(ids.len()));
+            for id in ids {
+                let Some(job) = self.jobs.get_mut(&id) else { continue };
+                if matches!(job.state, JobState::InFlight) {
+                    job.state = JobState::Queued;
+                    let back = if job.pressed { &mut pressed } else { &mut others };
+                    back.push(id);
+                }
+            }
+            lane.push_back_first(&domain, &others, false);
+            lane.push_back_first(&domain, &pressed, true);
+        }
+    }
+
+    /// A transaction was planned and its session is gone before it was sent.
+    pub(super) fn return_unflown(&mut self, exchanger: &DomainName, planned: &PlannedTransaction) {
+        if let Some(lane) = self.lanes.get_mut(exchanger) {
+            lane.landed(planned);
+            if planned.is_control() {
+                lane.set_control(&planned.domain, ControlState::Due);
+            }
+        }
+        self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
     /// Answers all who wait in this lane: it cannot help them.

@@ -107,12 +107,12 @@ impl<T> Destination<T> {
         }
         job.state = JobState::Queued;
         let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
-        let is_backup = job.asked.backup;
+        let (is_backup, pressed) = (job.asked.backup, job.pressed);
         let lane = self
             .lanes
             .entry(exchanger.clone())
             .or_insert_with(|| Lane::new(true, SessionLimits::default()));
-        lane.push_back_first(&domain, &[id]);
+        lane.push_back_first(&domain, &[id], pressed);
         if let Some(queue) = lane.domain(&domain) {
             queue.is_backup = is_backup;
         }

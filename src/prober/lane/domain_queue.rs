@@ -21,7 +21,9 @@ pub(in crate::prober) enum ControlState {
 
 /// See the module.
 pub(in crate::prober) struct DomainQueue {
-    pub(in crate::prober) queued: VecDeque<JobId>,
+    pub(super) queued: VecDeque<JobId>,
+    /// Recipients whose callers have little time: they are asked first.
+    pub(super) pressed: VecDeque<JobId>,
     pub(in crate::prober) control: ControlState,
     pub(in crate::prober) control_tries: u32,
     pub(in crate::prober) control_retries: RetryBudget,
@@ -39,7 +41,10 @@ pub(in crate::prober) struct DomainQueue {
     pub(super) flying: usize,
     /// Part of the lane's `due` that is this domain's.
     pub(super) counted: usize,
+    /// Part of the lane's `pressed` that is this domain's.
+    pub(super) counted_pressed: usize,
     pub(super) in_turn: bool,
+    pub(super) pressed_in_turn: bool,
     pub(super) control_in_turn: bool,
 }
 
@@ -51,6 +56,7 @@ impl DomainQueue {
     pub(super) fn new() -> Self {
         Self {
             queued: VecDeque::new(),
+            pressed: VecDeque::new(),
             control: ControlState::NotNeeded,
             control_tries: 0,
             control_retries: RetryBudget::default(),
@@ -61,19 +67,45 @@ impl DomainQueue {
             accepted: false,
             flying: 0,
             counted: 0,
+            counted_pressed: 0,
             in_turn: false,
+            pressed_in_turn: false,
             control_in_turn: false,
         }
     }
 
+    /// The recipients of those with little time, or of the others.
+    pub(super) fn jobs_mut(&mut self, pressed: bool) -> &mut VecDeque<JobId> {
+        if pressed { &mut self.pressed } else { &mut self.queued }
+    }
+
+    /// Takes so many recipients, of those with little time or of the others, whose turn it was.
+    pub(super) fn take(&mut self, pressed: bool, most: usize) -> Vec<JobId> {
+        if pressed {
+            self.pressed_in_turn = false;
+        } else {
+            self.in_turn = false;
+        }
+        let jobs = self.jobs_mut(pressed);
+        let count = most.min(jobs.len());
+        let taken: Vec<JobId> = jobs.drain(..count).collect();
+        self.flying += taken.len();
+        taken
+    }
+
+    /// It is in none of the lane's turns any more.
+    pub(super) fn leave_turns(&mut self) {
+        (self.in_turn, self.pressed_in_turn, self.control_in_turn) = (false, false, false);
+    }
+
     /// Number of recipients that could be asked now.
     pub(super) fn due(&self) -> usize {
-        self.queued.len() + usize::from(self.control_is_due())
+        self.queued.len() + self.pressed.len() + usize::from(self.control_is_due())
     }
 
     /// `true` if nothing is under way that may spare the control recipient.
     pub(super) fn control_is_due(&self) -> bool {
-        let alone = self.queued.is_empty() && self.flying == 0;
+        let alone = self.queued.is_empty() && self.pressed.is_empty() && self.flying == 0;
         self.control == ControlState::Due && (alone || self.awaiting.len() >= ENOUGH_ACCEPTED)
     }
 

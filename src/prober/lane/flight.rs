@@ -38,28 +38,51 @@ impl Lane {
     /// The next flight: domain after domain in turn as many recipients as fit, then the control
     /// recipients that are due, each in a transaction of its own. Those have the first right to a
     /// place, and come last: a server that punishes the last of them holds no other answer back.
+    /// Recipients whose callers have little time come first, and leave half of it to the others.
     pub(in crate::prober) fn plan(&mut self, mut room: FlightLimits) -> Vec<PlannedTransaction> {
         let (mut flight, mut controls) = (Vec::new(), Vec::new());
         self.plan_controls(&mut room, &mut controls);
+        let left = if self.turn.is_empty() { 0 } else { room.asked / 2 };
+        room.asked -= left;
+        self.plan_recipients(true, &mut room, &mut flight);
+        room.asked += left;
+        self.plan_recipients(false, &mut room, &mut flight);
+        flight.append(&mut controls);
+        flight
+    }
+
+    /// Plans recipients whose callers have little time, or others. Those of one domain share a
+    /// transaction, whoever asks about them.
+    fn plan_recipients(
+        &mut self,
+        pressed: bool,
+        room: &mut FlightLimits,
+        flight: &mut Vec<PlannedTransaction>,
+    ) {
+        let before = flight.len();
         while room.recipients.min(room.asked).min(room.transactions) > 0 {
-            let Some(domain) = self.turn.pop_front() else { break };
+            let turn = if pressed { &mut self.pressed_turn } else { &mut self.turn };
+            let Some(domain) = turn.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
-            let most = room.recipients.min(room.asked).min(room.per_transaction);
-            let most = usize::try_from(most).unwrap_or(usize::MAX);
-            let jobs: Vec<JobId> = queue.queued.drain(..most.min(queue.queued.len())).collect();
-            queue.flying += jobs.len();
-            queue.in_turn = false;
-            if !jobs.is_empty() {
-                let planned = PlannedTransaction { domain: domain.clone(), jobs };
-                room.recipients -= planned.recipients();
-                room.asked -= planned.recipients();
-                room.transactions -= 1;
-                flight.push(planned);
+            let begun = flight[..before].iter_mut().find(|planned| {
+                planned.domain == domain && planned.recipients() < room.per_transaction
+            });
+            let named = begun.as_ref().map_or(0, |planned| planned.recipients());
+            let most = room.recipients.min(room.asked).min(room.per_transaction - named);
+            let jobs = queue.take(pressed, usize::try_from(most).unwrap_or(usize::MAX));
+            let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            room.recipients -= count;
+            room.asked -= count;
+            match begun {
+                Some(planned) => planned.jobs.extend(jobs),
+                None if jobs.is_empty() => {}
+                None => {
+                    room.transactions -= 1;
+                    flight.push(PlannedTransaction { domain: domain.clone(), jobs });
+                }
             }
             self.recount(&domain, false);
         }
-        flight.append(&mut controls);
-        flight
     }
 
     fn plan_controls(&mut self, room: &mut FlightLimits, flight: &mut Vec<PlannedTransaction>) {

@@ -6,7 +6,7 @@ mod domain_queue;
 mod flight;
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use foldhash::HashMap;
 
@@ -27,18 +27,18 @@ pub(super) struct JobId(pub(super) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SessionId(pub(super) u64);
 
-/// Time within which a caller wants an answer who has little of it: no more than a server is given
-/// for one recipient and a session for its opening.
-const LITTLE_TIME: Duration = Duration::from_secs(60);
-
 /// One exchanger: what waits for it, and how it treats us.
 pub(super) struct Lane {
     domains: HashMap<DomainName, DomainQueue>,
     /// The domains with recipients queued, in the order in which they are served.
     turn: VecDeque<DomainName>,
+    /// The same of recipients whose callers have little time: they are served first.
+    pressed_turn: VecDeque<DomainName>,
     /// The domains whose control recipient is due, or was when it came in here.
     controls: VecDeque<DomainName>,
     due: usize,
+    /// Part of it whose callers have little time.
+    pressed: usize,
     /// Opening or open; not those that are closing.
     pub(super) sessions: Vec<SessionId>,
     /// Open, with nothing to do.
@@ -55,8 +55,6 @@ pub(super) struct Lane {
     pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
     pub(super) connect_backoff: Backoff,
-    /// Until then somebody may wait here who has little time.
-    pressed_until: Option<SystemTime>,
     /// The session that is to show whether the door is open again after such a pause.
     pub(super) half_open: Option<SessionId>,
     /// The pause before naming recipients again.
@@ -80,8 +78,10 @@ impl Lane {
         Self {
             domains: HashMap::default(),
             turn: VecDeque::new(),
+            pressed_turn: VecDeque::new(),
             controls: VecDeque::new(),
             due: 0,
+            pressed: 0,
             sessions: Vec::new(),
             idle: Vec::new(),
             woken: 0,
@@ -90,7 +90,6 @@ impl Lane {
             wanting: false,
             alarm: None,
             connect_backoff: Backoff::none(),
-            pressed_until: None,
             half_open: None,
             rcpt_backoff: Backoff::none(),
             rate_limit: None,
@@ -129,30 +128,24 @@ impl Lane {
         self.domains.get_mut(domain)
     }
 
-    /// Puts a job at the end of its domain's queue.
-    pub(super) fn push(&mut self, domain: &DomainName, id: JobId) {
+    /// Puts a job at the end of its domain's queue; `pressed` if its caller has little time.
+    pub(super) fn push(&mut self, domain: &DomainName, id: JobId, pressed: bool) {
         let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
-        queue.queued.push_back(id);
+        queue.jobs_mut(pressed).push_back(id);
         self.recount(domain, false);
     }
 
-    /// Notes until when a caller waits here, if it has little time.
-    pub(super) fn note_deadline(&mut self, deadline: SystemTime, now: SystemTime) {
-        if deadline < now + LITTLE_TIME {
-            self.pressed_until = self.pressed_until.max(Some(deadline));
-        }
+    /// `true` if a recipient is queued here whose caller has little time.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.pressed > 0
     }
 
-    /// `true` if somebody may wait here who has little time.
-    pub(super) fn is_pressed(&self, now: SystemTime) -> bool {
-        self.pressed_until.is_some_and(|until| now < until)
-    }
-
-    /// Puts jobs back at the head of their domain's queue, in this order.
-    pub(super) fn push_back_first(&mut self, domain: &DomainName, ids: &[JobId]) {
+    /// Puts jobs back at the head of their domain's queue, in this order; `pressed` if their
+    /// callers have little time.
+    pub(super) fn push_back_first(&mut self, domain: &DomainName, ids: &[JobId], pressed: bool) {
         let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
         for id in ids.iter().rev() {
-            queue.queued.push_front(*id);
+            queue.jobs_mut(pressed).push_front(*id);
         }
         self.recount(domain, true);
     }
@@ -160,9 +153,12 @@ impl Lane {
     /// Takes a job out of its queue.
     pub(super) fn remove(&mut self, domain: &DomainName, id: JobId) {
         let Some(queue) = self.domains.get_mut(domain) else { return };
-        if let Some(index) = queue.queued.iter().position(|queued| *queued == id) {
-            queue.queued.remove(index);
-            self.recount(domain, false);
+        for pressed in [true, false] {
+            let jobs = queue.jobs_mut(pressed);
+            if let Some(index) = jobs.iter().position(|queued| *queued == id) {
+                jobs.remove(index);
+                return self.recount(domain, false);
+            }
         }
     }
 
@@ -192,11 +188,15 @@ impl Lane {
     /// Takes everything that is due out: the jobs, and the domains whose control recipient was due.
     pub(super) fn take_all(&mut self) -> (Vec<(DomainName, JobId)>, Vec<DomainName>) {
         let (mut jobs, mut controls) = (Vec::new(), Vec::new());
-        for domain in self.turn.drain(..).chain(self.controls.drain(..)) {
+        let domains = self.pressed_turn.drain(..).chain(self.turn.drain(..));
+        for domain in domains.chain(self.controls.drain(..)) {
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
-            (queue.in_turn, queue.control_in_turn) = (false, false);
+            queue.leave_turns();
             self.due -= std::mem::take(&mut queue.counted);
-            jobs.extend(queue.queued.drain(..).map(|id| (domain.clone(), id)));
+            self.pressed -= std::mem::take(&mut queue.counted_pressed);
+            for pressed in [true, false] {
+                jobs.extend(queue.jobs_mut(pressed).drain(..).map(|id| (domain.clone(), id)));
+            }
             if queue.control == ControlState::Due {
                 queue.control = ControlState::NotNeeded;
                 controls.push(domain);
@@ -238,22 +238,30 @@ impl Lane {
     /// Brings `due` and the turns up to date with a domain that changed.
     fn recount(&mut self, domain: &DomainName, first: bool) {
         let Some(queue) = self.domains.get_mut(domain) else { return };
-        let due = queue.due();
+        let (due, pressed) = (queue.due(), queue.pressed.len());
         self.due = self.due - queue.counted + due;
-        queue.counted = due;
+        self.pressed = self.pressed - queue.counted_pressed + pressed;
+        (queue.counted, queue.counted_pressed) = (due, pressed);
         if queue.control_is_due() && !queue.control_in_turn {
             queue.control_in_turn = true;
             self.controls.push_back(domain.clone());
         }
-        if queue.in_turn || queue.queued.is_empty() {
-            return;
+        if !queue.pressed_in_turn && !queue.pressed.is_empty() {
+            queue.pressed_in_turn = true;
+            take_turn(&mut self.pressed_turn, domain, first);
         }
-        queue.in_turn = true;
-        if first {
-            self.turn.push_front(domain.clone());
-        } else {
-            self.turn.push_back(domain.clone());
+        if !queue.in_turn && !queue.queued.is_empty() {
+            queue.in_turn = true;
+            take_turn(&mut self.turn, domain, first);
         }
+    }
+}
+
+fn take_turn(turn: &mut VecDeque<DomainName>, domain: &DomainName, first: bool) {
+    if first {
+        turn.push_front(domain.clone());
+    } else {
+        turn.push_back(domain.clone());
     }
 }
 

@@ -10,7 +10,7 @@ fn name(name: &str) -> DomainName {
 fn lane(jobs: &[(&str, u64)]) -> Lane {
     let mut lane = Lane::new(false, SessionLimits::default());
     for (domain, id) in jobs {
-        lane.push(&name(domain), JobId(*id));
+        lane.push(&name(domain), JobId(*id), false);
     }
     lane
 }
@@ -40,7 +40,7 @@ fn a_transaction_carries_one_domain_and_domains_take_turns() {
 fn a_control_recipient_has_a_transaction_of_its_own() {
     let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
     let flight = lane.plan(ROOM);
-    lane.push(&name("b.example"), JobId(3));
+    lane.push(&name("b.example"), JobId(3), false);
     assert!(lane.await_control(&name("a.example"), JobId(1)));
     lane.landed(&flight[0]);
     assert_eq!(lane.due(), 2);
@@ -88,7 +88,7 @@ fn control_recipients_take_no_place_from_those_who_were_asked_about() {
         lane.await_control(&planned.domain, planned.jobs[0]);
         lane.landed(&planned);
     }
-    (10..20).for_each(|id| lane.push(&name("c.example"), JobId(id)));
+    (10..20).for_each(|id| lane.push(&name("c.example"), JobId(id), false));
     let flight = lane.plan(FlightLimits { recipients: 100, asked: 5, ..ROOM });
     assert_eq!(
         planned(&flight),
@@ -102,9 +102,9 @@ fn what_comes_back_is_served_first_and_in_order() {
     let mut lane = lane(&[("a.example", 1), ("b.example", 2), ("b.example", 3)]);
     let flight = lane.plan(ROOM);
     assert_eq!(lane.due(), 0);
-    lane.push(&name("c.example"), JobId(9));
+    lane.push(&name("c.example"), JobId(9), false);
     lane.landed(&flight[1]);
-    lane.push_back_first(&name("b.example"), &[JobId(2), JobId(3)]);
+    lane.push_back_first(&name("b.example"), &[JobId(2), JobId(3)], false);
     let again = lane.plan(ROOM);
     assert_eq!(planned(&again), [("b.example", vec![2, 3]), ("c.example", vec![9])]);
 }
@@ -127,9 +127,52 @@ fn taking_all_leaves_nothing_due() {
         lane.await_control(&planned.domain, planned.jobs[0]);
         lane.landed(&planned);
     }
-    lane.push(&name("a.example"), JobId(1));
+    lane.push(&name("a.example"), JobId(1), false);
     let (jobs, controls) = lane.take_all();
     assert_eq!(jobs.len(), 1);
     assert_eq!(controls, [name("b.example")]);
     assert_eq!(lane.due(), 0);
+}
+
+#[test]
+fn callers_with_little_time_come_first_and_leave_half_to_the_others() {
+    let mut jobs: Vec<(&str, u64)> = (0..20).map(|id| ("big.example", id)).collect();
+    jobs.push(("small.example", 20));
+    let mut lane = lane(&jobs);
+    (30..37).for_each(|id| lane.push(&name("late.example"), JobId(id), true));
+    lane.push(&name("big.example"), JobId(40), true);
+    assert!(lane.is_pressed());
+    let room = FlightLimits { recipients: 12, asked: 12, per_transaction: 7, ..ROOM };
+    assert_eq!(
+        planned(&lane.plan(room)),
+        [("late.example", vec![30, 31, 32, 33, 34, 35]), ("big.example", vec![0, 1, 2, 3, 4, 5])]
+    );
+    assert_eq!(
+        planned(&lane.plan(room)),
+        [
+            ("big.example", vec![40, 6, 7, 8, 9, 10, 11]),
+            ("late.example", vec![36]),
+            ("small.example", vec![20]),
+            ("big.example", vec![12, 13, 14]),
+        ]
+    );
+    assert!(!lane.is_pressed());
+    assert_eq!((lane.due(), lane.recount_due()), (5, 5));
+}
+
+#[test]
+fn a_caller_with_little_time_is_taken_out_and_put_back_as_one() {
+    let mut lane = lane(&[("a.example", 1)]);
+    lane.push(&name("a.example"), JobId(2), true);
+    lane.push(&name("a.example"), JobId(3), true);
+    lane.remove(&name("a.example"), JobId(2));
+    let flight = lane.plan(FlightLimits { asked: 1, ..ROOM });
+    assert_eq!(planned(&flight), [("a.example", vec![3])]);
+    lane.landed(&flight[0]);
+    lane.push_back_first(&name("a.example"), &[JobId(3)], true);
+    assert!(lane.is_pressed());
+    assert_eq!(planned(&lane.plan(ROOM)), [("a.example", vec![3, 1])]);
+    lane.push(&name("b.example"), JobId(4), true);
+    assert_eq!(lane.take_all().0, [(name("b.example"), JobId(4))]);
+    assert!(!lane.is_pressed());
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rules::{code, open_one};
 use super::simulation::*;
 use crate::pacing::Config;
+use crate::smtp::Stage;
 
 const MX: &str = "mx.example.net";
 
@@ -72,4 +73,33 @@ fn little_time_opens_no_more_sessions_than_are_allowed() {
     simulation.submit_until("a.example", MX, false, (0, 5));
     simulation.advance(Duration::from_secs(3));
     assert_eq!(opening(&simulation), 0);
+}
+
+#[test]
+fn a_caller_with_little_time_is_asked_about_before_a_list_of_the_same_domain() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..2000 {
+        simulation.submit("a.example", MX, false, 240);
+    }
+    let token = simulation.submit_until("a.example", MX, false, (0, 5));
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!(code(&simulation, token), 250);
+    assert_eq!(simulation.answers.len(), 100, "of a flight it takes no more than its place");
+}
+
+#[test]
+fn a_caller_with_little_time_that_went_unanswered_is_the_first_of_the_next_flight_too() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..2000 {
+        simulation.submit("a.example", MX, false, 240);
+    }
+    let token = simulation.submit_until("a.example", MX, false, (0, 90));
+    let id = open_one(&mut simulation);
+    let ended = Some(closed(Stage::Rcpt));
+    simulation.land(id, ended, |transaction, _, n| ((transaction, n) != (0, 0)).then(accepted));
+    assert!(simulation.answers.iter().all(|(other, _)| *other != token));
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!(code(&simulation, token), 250);
 }
