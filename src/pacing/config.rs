@@ -20,8 +20,9 @@ pub struct Config {
     /// New connections to a destination in any 60 seconds. Default 30: servers that limit the rate
     /// (`smtpd_client_connection_rate_limit`, firewalls) commonly start at 30 to 60.
     pub connections_per_minute: NonZeroU32,
-    /// Recipients named to a destination in any 60 seconds, control recipients included.
-    /// Default 3000, 50 a second.
+    /// Recipients named to a destination in any 60 seconds, control recipients included. Lists
+    /// leave a hundredth of them to single calls, and as many again as came in the last minute, up
+    /// to a fifth. Default 3000, 50 a second.
     pub recipients_per_minute: NonZeroU32,
 
     /// Recipients in one transaction, which carries one domain only (Google refuses more). Default

@@ -47,7 +47,13 @@ impl Window {
     /// Time at which there is room for one more; in the past if there is room.
     #[must_use]
     pub fn next_room(&self) -> SystemTime {
-        let mut excess = (self.total + 1).saturating_sub(self.limit);
+        self.next_room_for(1)
+    }
+
+    /// Time at which there is room for so many more; in the past if there is room.
+    #[must_use]
+    pub fn next_room_for(&self, events: u32) -> SystemTime {
+        let mut excess = self.total.saturating_add(events).saturating_sub(self.limit);
         for (second, count) in &self.seconds {
             if excess == 0 {
                 break;
@@ -155,5 +161,15 @@ mod tests {
         assert_eq!(window.room(next), 1);
         assert!(!window.is_clear(next));
         assert!(window.is_clear(at(67_000)));
+    }
+
+    #[test]
+    fn next_room_for_several_says_when_enough_events_stopped_counting() {
+        let mut window = Window::new(3);
+        window.take(1, at(0));
+        window.take(2, at(5_000));
+        assert_eq!(window.next_room_for(1), at(62_000));
+        assert_eq!(window.next_room_for(2), at(67_000));
+        assert_eq!((window.room(at(66_999)), window.room(at(67_000))), (1, 3));
     }
 }

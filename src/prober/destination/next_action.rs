@@ -97,11 +97,9 @@ impl<T> Destination<T> {
             lane.woken = lane.woken.saturating_sub(1);
         }
         if lane.due() > 0 && !self.must_wait(&exchanger, now) {
-            let room = self.recipients.room(now);
-            return match self.plan_flight(id, room, now) {
+            return match self.plan_flight(id, now) {
                 flight if flight.is_empty() => self.close(id, now),
                 flight => {
-                    self.recipients.take(recipients(&flight), now);
                     self.watch_flights(&exchanger, now);
                     NextAction::Send(flight)
                 }
@@ -120,13 +118,10 @@ impl<T> Destination<T> {
     }
 
     /// The session's next flight; empty if its budget allows none.
-    fn plan_flight(
-        &mut self,
-        id: SessionId,
-        room: u32,
-        now: SystemTime,
-    ) -> Vec<TransactionRequest> {
+    fn plan_flight(&mut self, id: SessionId, now: SystemTime) -> Vec<TransactionRequest> {
         let config = Arc::clone(&self.config);
+        let room = self.recipients.room(true, now);
+        let others = self.recipients.room(false, now);
         let Some(session) = self.pool.get_mut(id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
         let mut asked = u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX);
@@ -139,11 +134,13 @@ impl<T> Destination<T> {
             true if !fresh => config.transactions_per_flight.get(),
             _ => 1,
         };
+        let pressed = lane.pressed();
         let flight = lane.plan(FlightLimits {
             recipients: room
                 .min(budget.recipients(&config, &lane.limits))
                 .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
                 .min(session.recipients_left(lane)),
+            others,
             asked,
             transactions: at_once
                 .min(budget.transactions(&config))
@@ -154,10 +151,13 @@ impl<T> Destination<T> {
                 .min(lane.transaction_limit.unwrap_or(u32::MAX).max(1)),
             controls: budget.controls_left(&config, &lane.limits),
         });
+        let pressed = u32::try_from(pressed.saturating_sub(lane.pressed())).unwrap_or(u32::MAX);
         session.state = SessionState::Flying;
         for planned in &flight {
             session.budget.charge(planned.recipients());
         }
+        let named = flight.iter().map(PlannedTransaction::recipients).sum();
+        self.recipients.take(named, pressed, now);
         let transactions = flight.iter().map(|planned| self.transaction(planned)).collect();
         if let Some(session) = self.pool.get_mut(id) {
             (session.flight, session.flight_began) = (flight, now);
@@ -184,9 +184,4 @@ impl<T> Destination<T> {
         }
         NextAction::Close
     }
-}
-
-fn recipients(flight: &[TransactionRequest]) -> u32 {
-    let count: usize = flight.iter().map(|transaction| transaction.recipients.len().max(1)).sum();
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -200,9 +200,11 @@ impl<T> Destination<T> {
         if lane.due() == 0 || self.must_wait(exchanger, now) {
             return;
         }
+        let others_may = self.recipients.room(false, now) > 0;
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        let due = due_now(lane, others_may);
         let each = per_visit(&self.config, lane);
-        while lane.due() > lane.woken * each {
+        while due > lane.woken * each {
             let Some(id) = lane.idle.pop() else { break };
             let Some(session) = self.pool.get_mut(id) else { continue };
             if let SessionState::Idle { since } = session.state {
@@ -215,7 +217,7 @@ impl<T> Destination<T> {
         if lane.wanting {
             return;
         }
-        if !wants_session(&self.config, lane, &self.pool, now) {
+        if !wants_session(&self.config, lane, due, &self.pool, now) {
             return self.watch_flights(exchanger, now);
         }
         if connect_backoff.is_active(now) {
@@ -230,7 +232,7 @@ impl<T> Destination<T> {
     /// Has a lane where somebody waits with little time looked at again when a flight is slow.
     pub(super) fn watch_flights(&mut self, exchanger: &DomainName, now: SystemTime) {
         let Some(lane) = self.lanes.get(exchanger) else { return };
-        if !lane.is_pressed() {
+        if lane.pressed() == 0 {
             return;
         }
         let sessions = lane.sessions.iter().filter_map(|id| self.pool.get(*id)?.slow_at());
@@ -242,14 +244,15 @@ impl<T> Destination<T> {
     /// `true` if no recipient of this lane may be named now: the exchanger or the destination had
     /// enough of them. The lane is looked at again when one may.
     pub(super) fn must_wait(&mut self, exchanger: &DomainName, now: SystemTime) -> bool {
-        let held = self.lanes.get(exchanger).and_then(|lane| lane.held_until(now));
-        if let Some(until) = held {
+        let lane = self.lanes.get(exchanger);
+        let pressed = lane.is_some_and(|lane| lane.pressed() > 0);
+        if let Some(until) = lane.and_then(|lane| lane.held_until(now)) {
             self.set_alarm(exchanger, until);
             return true;
         }
-        let is_short = self.recipients.room(now) == 0;
+        let is_short = self.recipients.room(pressed, now) == 0;
         if is_short {
-            self.recipients.ran_short();
+            self.recipients.ran_short(pressed);
         }
         is_short
     }
@@ -259,12 +262,14 @@ impl<T> Destination<T> {
         if self.suspended {
             return;
         }
+        let others_may = self.recipients.room(false, now) > 0;
         while let Some(exchanger) = self.pool.wanting.front().cloned() {
             let Some(lane) = self.lanes.get_mut(&exchanger) else {
                 self.pool.wanting.pop_front();
                 continue;
             };
-            let wants = wants_session(&self.config, lane, &self.pool, now);
+            let due = due_now(lane, others_may);
+            let wants = wants_session(&self.config, lane, due, &self.pool, now);
             if !wants || self.must_wait(&exchanger, now) {
                 self.pool.wanting.pop_front();
                 if let Some(lane) = self.lanes.get_mut(&exchanger) {
@@ -364,10 +369,21 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// `true` if more is due than the present sessions will take with their next flights: where somebody
-/// waits with little time, without those whose flight is slow. While one session knocks to see
-/// whether the door is open again, nobody else does.
-fn wants_session(config: &Config, lane: &Lane, pool: &SessionPool, now: SystemTime) -> bool {
+/// Recipients of a lane that may be named now: of callers with little time, and others if they may.
+fn due_now(lane: &Lane, others_may: bool) -> usize {
+    if others_may { lane.due() } else { lane.pressed() }
+}
+
+/// `true` if more is `due` than the present sessions will take with their next flights: where
+/// somebody waits with little time, without those whose flight is slow. While one session knocks to
+/// see whether the door is open again, nobody else does.
+fn wants_session(
+    config: &Config,
+    lane: &Lane,
+    due: usize,
+    pool: &SessionPool,
+    now: SystemTime,
+) -> bool {
     let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);
     if lane.session_count() >= most || lane.half_open.is_some() {
         return false;
@@ -376,8 +392,8 @@ fn wants_session(config: &Config, lane: &Lane, pool: &SessionPool, now: SystemTi
         pool.get(**id).and_then(PooledSession::slow_at).is_some_and(|slow_at| slow_at <= now)
     };
     let mut ready = lane.sessions.len();
-    if lane.is_pressed() {
+    if lane.pressed() > 0 {
         ready -= lane.sessions.iter().filter(is_slow).count();
     }
-    lane.due() > ready * per_visit(config, lane)
+    due > ready * per_visit(config, lane)
 }

@@ -110,6 +110,9 @@ impl<T> Destination<T> {
         let domain = job.asked.domain.clone();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if known.is_none() && wanted && lane.await_control(&domain, id) {
+            if job.pressed {
+                lane.press_control(&domain);
+            }
             job.state = JobState::AwaitingControl(Box::new(evidence));
             return;
         }

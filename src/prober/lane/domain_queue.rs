@@ -25,6 +25,8 @@ pub(in crate::prober) struct DomainQueue {
     /// Recipients whose callers have little time: they are asked first.
     pub(super) pressed: VecDeque<JobId>,
     pub(in crate::prober) control: ControlState,
+    /// A caller with little time waits for it.
+    pub(super) control_is_pressed: bool,
     pub(in crate::prober) control_tries: u32,
     pub(in crate::prober) control_retries: RetryBudget,
     /// The control recipient's answer that contradicts what the domain showed before: it is asked
@@ -58,6 +60,7 @@ impl DomainQueue {
             queued: VecDeque::new(),
             pressed: VecDeque::new(),
             control: ControlState::NotNeeded,
+            control_is_pressed: false,
             control_tries: 0,
             control_retries: RetryBudget::default(),
             doubted: None,
@@ -101,6 +104,11 @@ impl DomainQueue {
     /// Number of recipients that could be asked now.
     pub(super) fn due(&self) -> usize {
         self.queued.len() + self.pressed.len() + usize::from(self.control_is_due())
+    }
+
+    /// The part of it whose callers have little time.
+    pub(super) fn due_pressed(&self) -> usize {
+        self.pressed.len() + usize::from(self.control_is_due() && self.control_is_pressed)
     }
 
     /// `true` if nothing is under way that may spare the control recipient.

@@ -26,6 +26,8 @@ impl PlannedTransaction {
 pub(in crate::prober) struct FlightLimits {
     /// Recipients, control recipients included.
     pub(in crate::prober) recipients: u32,
+    /// The part of them that callers with time, or nobody, wait for.
+    pub(in crate::prober) others: u32,
     /// Recipients that callers asked about.
     pub(in crate::prober) asked: u32,
     pub(in crate::prober) transactions: u32,
@@ -42,10 +44,11 @@ impl Lane {
     pub(in crate::prober) fn plan(&mut self, mut room: FlightLimits) -> Vec<PlannedTransaction> {
         let (mut flight, mut controls) = (Vec::new(), Vec::new());
         self.plan_controls(&mut room, &mut controls);
-        let left = if self.turn.is_empty() { 0 } else { room.asked / 2 };
+        let left = if self.turn.is_empty() { 0 } else { (room.asked / 2).min(room.others) };
         room.asked -= left;
         self.plan_recipients(true, &mut room, &mut flight);
         room.asked += left;
+        room.recipients = room.recipients.min(room.others);
         self.plan_recipients(false, &mut room, &mut flight);
         flight.append(&mut controls);
         flight
@@ -86,13 +89,19 @@ impl Lane {
     }
 
     fn plan_controls(&mut self, room: &mut FlightLimits, flight: &mut Vec<PlannedTransaction>) {
+        let mut waiting = Vec::new();
         while room.controls.min(room.recipients).min(room.transactions) > 0 {
             let Some(domain) = self.controls.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
+            if queue.control_is_due() && !queue.control_is_pressed && room.others == 0 {
+                waiting.push(domain);
+                continue;
+            }
             queue.control_in_turn = false;
             if !queue.control_is_due() {
                 continue;
             }
+            room.others = room.others.saturating_sub(u32::from(!queue.control_is_pressed));
             room.controls -= 1;
             room.recipients -= 1;
             room.transactions -= 1;
@@ -100,5 +109,6 @@ impl Lane {
             self.recount(&domain, false);
             flight.push(PlannedTransaction { domain, jobs: Vec::new() });
         }
+        self.controls.extend(waiting);
     }
 }

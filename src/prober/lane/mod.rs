@@ -135,9 +135,9 @@ impl Lane {
         self.recount(domain, false);
     }
 
-    /// `true` if a recipient is queued here whose caller has little time.
-    pub(super) fn is_pressed(&self) -> bool {
-        self.pressed > 0
+    /// Part of [`Self::due`] whose callers have little time.
+    pub(super) fn pressed(&self) -> usize {
+        self.pressed
     }
 
     /// Puts jobs back at the head of their domain's queue, in this order; `pressed` if their
@@ -235,10 +235,18 @@ impl Lane {
         true
     }
 
+    /// A caller with little time waits for that answer.
+    pub(super) fn press_control(&mut self, domain: &DomainName) {
+        let Some(queue) = self.domains.get_mut(domain) else { return };
+        queue.control_is_pressed = true;
+        self.recount(domain, false);
+    }
+
     /// Brings `due` and the turns up to date with a domain that changed.
     fn recount(&mut self, domain: &DomainName, first: bool) {
         let Some(queue) = self.domains.get_mut(domain) else { return };
-        let (due, pressed) = (queue.due(), queue.pressed.len());
+        queue.control_is_pressed &= !queue.awaiting.is_empty();
+        let (due, pressed) = (queue.due(), queue.due_pressed());
         self.due = self.due - queue.counted + due;
         self.pressed = self.pressed - queue.counted_pressed + pressed;
         (queue.counted, queue.counted_pressed) = (due, pressed);

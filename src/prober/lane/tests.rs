@@ -1,7 +1,13 @@
 use super::*;
 
-const ROOM: FlightLimits =
-    FlightLimits { recipients: 10, asked: 10, transactions: 8, per_transaction: 5, controls: 9 };
+const ROOM: FlightLimits = FlightLimits {
+    recipients: 10,
+    others: 10,
+    asked: 10,
+    transactions: 8,
+    per_transaction: 5,
+    controls: 9,
+};
 
 fn name(name: &str) -> DomainName {
     DomainName::from_ascii(name)
@@ -55,7 +61,7 @@ fn a_control_recipient_waits_for_what_may_spare_it_but_not_for_a_whole_list() {
     let mut jobs: Vec<(&str, u64)> = (0..70).map(|id| ("a.example", id)).collect();
     jobs.push(("b.example", 100));
     let mut lane = lane(&jobs);
-    let room = FlightLimits { recipients: 60, asked: 60, per_transaction: 60, ..ROOM };
+    let room = FlightLimits { recipients: 60, others: 60, asked: 60, per_transaction: 60, ..ROOM };
     let flight = lane.plan(room);
     assert_eq!(flight[0].jobs.len(), 60);
     for id in 0..49 {
@@ -89,7 +95,7 @@ fn control_recipients_take_no_place_from_those_who_were_asked_about() {
         lane.landed(&planned);
     }
     (10..20).for_each(|id| lane.push(&name("c.example"), JobId(id), false));
-    let flight = lane.plan(FlightLimits { recipients: 100, asked: 5, ..ROOM });
+    let flight = lane.plan(FlightLimits { recipients: 100, others: 100, asked: 5, ..ROOM });
     assert_eq!(
         planned(&flight),
         [("c.example", vec![10, 11, 12, 13, 14]), ("a.example", vec![]), ("b.example", vec![])]
@@ -141,8 +147,8 @@ fn callers_with_little_time_come_first_and_leave_half_to_the_others() {
     let mut lane = lane(&jobs);
     (30..37).for_each(|id| lane.push(&name("late.example"), JobId(id), true));
     lane.push(&name("big.example"), JobId(40), true);
-    assert!(lane.is_pressed());
-    let room = FlightLimits { recipients: 12, asked: 12, per_transaction: 7, ..ROOM };
+    assert!(lane.pressed() > 0);
+    let room = FlightLimits { recipients: 12, others: 12, asked: 12, per_transaction: 7, ..ROOM };
     assert_eq!(
         planned(&lane.plan(room)),
         [("late.example", vec![30, 31, 32, 33, 34, 35]), ("big.example", vec![0, 1, 2, 3, 4, 5])]
@@ -156,7 +162,7 @@ fn callers_with_little_time_come_first_and_leave_half_to_the_others() {
             ("big.example", vec![12, 13, 14]),
         ]
     );
-    assert!(!lane.is_pressed());
+    assert_eq!(lane.pressed(), 0);
     assert_eq!((lane.due(), lane.recount_due()), (5, 5));
 }
 
@@ -170,9 +176,26 @@ fn a_caller_with_little_time_is_taken_out_and_put_back_as_one() {
     assert_eq!(planned(&flight), [("a.example", vec![3])]);
     lane.landed(&flight[0]);
     lane.push_back_first(&name("a.example"), &[JobId(3)], true);
-    assert!(lane.is_pressed());
+    assert!(lane.pressed() > 0);
     assert_eq!(planned(&lane.plan(ROOM)), [("a.example", vec![3, 1])]);
     lane.push(&name("b.example"), JobId(4), true);
     assert_eq!(lane.take_all().0, [(name("b.example"), JobId(4))]);
-    assert!(!lane.is_pressed());
+    assert_eq!(lane.pressed(), 0);
+}
+
+#[test]
+fn without_room_for_others_only_callers_with_little_time_are_asked_about() {
+    let mut lane = lane(&[("a.example", 1), ("b.example", 2), ("c.example", 3)]);
+    for planned in lane.plan(FlightLimits { asked: 2, ..ROOM }) {
+        lane.await_control(&planned.domain, planned.jobs[0]);
+        lane.landed(&planned);
+    }
+    lane.press_control(&name("b.example"));
+    lane.push(&name("c.example"), JobId(4), true);
+    assert_eq!((lane.due(), lane.pressed()), (4, 2));
+    let none = FlightLimits { others: 0, ..ROOM };
+    assert_eq!(planned(&lane.plan(none)), [("c.example", vec![4]), ("b.example", vec![])]);
+    assert_eq!((lane.due(), lane.pressed()), (2, 0));
+    assert!(lane.plan(none).is_empty());
+    assert_eq!(planned(&lane.plan(ROOM)), [("c.example", vec![3]), ("a.example", vec![])]);
 }

@@ -103,3 +103,35 @@ fn a_caller_with_little_time_that_went_unanswered_is_the_first_of_the_next_fligh
     simulation.land(id, None, |_, _, _| Some(accepted()));
     assert_eq!(code(&simulation, token), 250);
 }
+
+#[test]
+fn a_list_that_has_used_up_its_minute_leaves_recipients_to_callers_with_little_time() {
+    let per_minute = NonZeroU32::new(200).unwrap();
+    let config = Config { recipients_per_minute: per_minute, ..Config::default() };
+    let mut simulation = Simulation::new(config);
+    for _ in 0..300 {
+        simulation.submit("a.example", MX, false, 240);
+    }
+    let ids = simulation.ids(|task| matches!(task, Task::Opening));
+    for id in &ids {
+        simulation.opened(*id);
+        simulation.ask(*id);
+        if matches!(simulation.sessions[id].task, Task::Flying(_)) {
+            simulation.land(*id, None, |_, _, _| Some(accepted()));
+            simulation.ask(*id);
+        }
+    }
+    assert_eq!((ids.len(), simulation.named.len()), (3, 198));
+    simulation.advance(Duration::from_secs(1));
+    let token = simulation.submit_until("b.example", MX, true, (0, 5));
+    let id = simulation.ids(|task| matches!(task, Task::Ready))[0];
+    simulation.ask(id);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    simulation.ask(id);
+    simulation.land(id, None, |_, is_control, _| is_control.then(unknown_user));
+    assert_eq!(code(&simulation, token), 250, "with its control recipient");
+    assert_eq!(simulation.named.len(), 200);
+    assert_eq!(simulation.connections.len(), 3, "those who may not be named open no sessions");
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 301);
+}
