@@ -19,6 +19,7 @@ mod explain;
 mod health;
 mod jsonl;
 mod list;
+mod listen;
 mod lists;
 mod man;
 mod outcomes;

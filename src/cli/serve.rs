@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +15,7 @@ use toml::{Table, Value};
 use super::args::ServeArgs;
 use super::common::{Common, set};
 use super::descriptors;
+use super::listen::listen;
 use super::render::message;
 use super::scratch::scratch_folder;
 use crate::app::{self, App};
@@ -181,10 +181,10 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     let measured = CancellationToken::new();
     let measuring = measure(app, measured.clone()).await?;
     app.look_after_readiness();
-    let listen = app.config.server.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let address = app.config.server.listen;
+    let listener = listen(address).with_context(|| {
+        format!("{address} cannot be listened on; choose another with --listen")
+    })?;
     let store = Store::choose(app, args.sandbox)?;
     let batches = store.open(app).await?;
     app.call_back(&batches)?;
@@ -247,9 +247,9 @@ fn keep_descriptors_free(connections: &mut usize) {
 async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let mut measuring = JoinSet::new();
     app.config.metrics.check()?;
-    let Some(listen) = app.config.metrics.listen else { return Ok(measuring) };
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("{listen} cannot be listened on; choose another with --metrics-listen")
+    let Some(address) = app.config.metrics.listen else { return Ok(measuring) };
+    let listener = listen(address).with_context(|| {
+        format!("{address} cannot be listened on; choose another with --metrics-listen")
     })?;
     tracing::info!(address = %listener.local_addr()?, "metrics can be scraped");
     measuring.spawn(metrics::serve(listener, app.sources.clone(), stop));
