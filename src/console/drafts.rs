@@ -34,6 +34,9 @@ pub(super) struct ListDraft {
     /// The suppression files whose addresses are left out of it.
     pub(super) exclusions: Vec<Arc<ArrivedList>>,
     pub(super) survey: Arc<Survey>,
+    /// The numbers, from 1, of the columns of addresses that may be read together, as they were
+    /// found before a person chose.
+    pub(super) alike: Vec<usize>,
 }
 
 /// The state of a list that was uploaded.

@@ -7,7 +7,7 @@ use super::pages::{PageFrame, count, list_name, own_words};
 use super::survey::Survey;
 use crate::campaign::eta::DestinationWork;
 use crate::campaign::preflight::{Share, grouped};
-use crate::http::{ArrivedList, ColumnQuestion};
+use crate::http::ColumnQuestion;
 use crate::report::bars::{BarSpan, stacked};
 use crate::report::printable;
 
@@ -60,9 +60,9 @@ impl ExclusionView {
     }
 }
 
-/// A column that may hold the addresses.
+/// A column that may hold the addresses, or several that are read together.
 struct ColumnChoice {
-    /// Its number from 1; empty where none is chosen.
+    /// Its number from 1, or theirs with commas between them; empty where none is chosen.
     value: String,
     label: String,
     is_chosen: bool,
@@ -93,8 +93,8 @@ impl FoundPage {
     ) -> Self {
         let survey = &draft.survey;
         let findings = &survey.findings;
-        let chosen = findings.column_number.to_string();
-        let is_chosen = |number: &str| number == chosen;
+        let chosen = form_value(&survey.read);
+        let is_chosen = |value: &str| value == chosen;
         let has_columns = findings.column_number > 0;
         Self {
             frame,
@@ -108,7 +108,11 @@ impl FoundPage {
                 .iter()
                 .map(|row| (row.number, row.address.clone(), row.note))
                 .collect(),
-            columns: if has_columns { choices(&survey.columns, is_chosen) } else { Vec::new() },
+            columns: if has_columns {
+                choices(&survey.columns, &draft.alike, is_chosen)
+            } else {
+                Vec::new()
+            },
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
             providers: providers(work, survey),
             exclusion: ExclusionView::new(survey),
@@ -131,26 +135,47 @@ fn providers(work: &[DestinationWork], survey: &Survey) -> Vec<ProviderRow> {
     work.iter().take(PROVIDERS).map(|work| row(&work.name, work.open)).chain(others).collect()
 }
 
-/// The text by which a request names the column that a person chose by its number: its name where
-/// no other column has it, since a number may be the name of another one.
-pub(super) fn column_text<'a>(columns: &'a [String], chosen: &'a str) -> &'a str {
-    let name_at = |number: usize| Some(columns.get(number.checked_sub(1)?)?.trim());
-    let name = chosen.parse().ok().and_then(name_at).unwrap_or_default();
-    let named = columns.iter().filter(|column| column.trim() == name).count();
-    if named == 1 && !name.is_empty() { name } else { chosen }
+/// The text by which a request names the columns that a person chose by their numbers: the name of
+/// each where no other has it, since a number may be the name of another one.
+pub(super) fn column_text(columns: &[String], chosen: &str) -> String {
+    let may_have_comma = !chosen.contains(',');
+    let text = |chosen: &str| {
+        let name_at = |number: usize| Some(columns.get(number.checked_sub(1)?)?.trim());
+        let name = chosen.parse().ok().and_then(name_at).unwrap_or_default();
+        let named = columns.iter().filter(|column| column.trim() == name).count();
+        let is_clear = !name.is_empty() && (may_have_comma || !name.contains(','));
+        if named == 1 && is_clear { name.to_owned() } else { chosen.to_owned() }
+    };
+    chosen.split(',').map(text).collect::<Vec<_>>().join(",")
 }
 
-/// The columns to choose from; `is_chosen` is asked about the number of each.
-fn choices(columns: &[String], is_chosen: impl Fn(&str) -> bool) -> Vec<ColumnChoice> {
-    let column = |(index, name): (usize, &String)| {
-        let value = (index + 1).to_string();
-        let label = match &*own_words(name) {
-            "" => value.clone(),
-            name => format!("{value}: {name}"),
-        };
+/// The numbers of columns as a form sends them.
+fn form_value(columns: &[usize]) -> String {
+    columns.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The columns to choose from, and those `alike` as one choice; `is_chosen` is asked about the
+/// value of each.
+fn choices(
+    columns: &[String],
+    alike: &[usize],
+    is_chosen: impl Fn(&str) -> bool,
+) -> Vec<ColumnChoice> {
+    let label = |number: &usize| {
+        let name = number.checked_sub(1).and_then(|index| columns.get(index));
+        match &*name.map(|name| own_words(name)).unwrap_or_default() {
+            "" => number.to_string(),
+            name => format!("{number}: {name}"),
+        }
+    };
+    let choice = |numbers: &[usize]| {
+        let value = form_value(numbers);
+        let label = numbers.iter().map(label).collect::<Vec<_>>().join(" and ");
         ColumnChoice { is_chosen: is_chosen(&value), value, label }
     };
-    columns.iter().enumerate().map(column).collect()
+    let each = (1..=columns.len()).map(|number| choice(&[number]));
+    let together = (alike.len() > 1).then(|| choice(alike));
+    each.chain(together).collect()
 }
 
 /// Asks which column of a list holds its addresses.
@@ -168,18 +193,18 @@ impl ChoosePage {
     pub(super) fn new(
         frame: PageFrame,
         id: &str,
-        list: &ArrivedList,
+        draft: &ListDraft,
         question: &ColumnQuestion,
     ) -> Self {
-        let request = list.request();
-        let is_chosen = |number: &str| column_text(&question.columns, number) == request.column;
+        let request = draft.list.request();
+        let is_chosen = |value: &str| column_text(&question.columns, value) == request.column;
         Self {
             frame,
             id: id.to_owned(),
             name: list_name(&request.filename),
             reason: capitalised(&printable(&question.reason)),
             columns: std::iter::once(ColumnChoice::open())
-                .chain(choices(&question.columns, is_chosen))
+                .chain(choices(&question.columns, &draft.alike, is_chosen))
                 .collect(),
         }
     }
@@ -226,5 +251,8 @@ mod tests {
         let mixed = ["", "Mail", "Mail", " E-Mail "].map(str::to_owned);
         let texts = ["1", "2", "4", "9", "0", ""].map(|number| column_text(&mixed, number));
         assert_eq!(texts, ["1", "2", "E-Mail", "9", "0", ""]);
+        assert_eq!(column_text(&mixed, "1,4"), "1,E-Mail");
+        let work = ["Mail, work", "Mail"].map(str::to_owned);
+        assert_eq!(["1", "1,2"].map(|chosen| column_text(&work, chosen)), ["Mail, work", "1,Mail"]);
     }
 }

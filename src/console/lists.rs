@@ -76,7 +76,8 @@ async fn read(
     });
     let survey = survey.await.map_err(|_| Status::internal("the list was not read"))??;
     let list = Arc::new(list.with_exclusion(survey.exclusion.left_out.clone()));
-    Ok(ListDraft { list, exclusions, survey: Arc::new(survey) })
+    let alike = survey.alike();
+    Ok(ListDraft { list, exclusions, survey: Arc::new(survey), alike })
 }
 
 fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<DraftState, Status> {
@@ -110,7 +111,7 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     };
     let survey = &draft.survey;
     if let Some(question) = &survey.question {
-        let page = ChoosePage::new(visit.frame(), id, &draft.list, question);
+        let page = ChoosePage::new(visit.frame(), id, &draft, question);
         return Ok(answer::page(StatusCode::OK, &page));
     }
     let work = site.batches.prospect(&survey.domains).await;
@@ -140,8 +141,9 @@ pub(super) async fn choose_column(
     let survey = &draft.survey;
     let columns = survey.question.as_ref().map_or(&survey.columns, |question| &question.columns);
     let column = column_text(columns, form.value("column"));
-    let list = Arc::new(draft.list.with_column(column));
-    site.drafts.replace(id, read(site, list, draft.exclusions, site.room()?).await?);
+    let list = Arc::new(draft.list.with_column(&column));
+    let again = read(site, list, draft.exclusions, site.room()?).await?;
+    site.drafts.replace(id, ListDraft { alike: draft.alike, ..again });
     see_other(&format!("{PREFIX}lists/{id}"))
 }
 
@@ -153,9 +155,10 @@ pub(super) async fn exclude(site: &SiteParts, visit: &Visit, id: &str, body: Bod
     let file = receive_file(site, visit, body).await?;
     // Of two files at a time, each is added to what the other left.
     let _turn = turns(site, visit, id)?.lock_owned().await;
-    let ListDraft { list, mut exclusions, .. } = may_exclude(&find(site, visit, id)?)?;
+    let ListDraft { list, mut exclusions, alike, .. } = may_exclude(&find(site, visit, id)?)?;
     exclusions.push(file);
-    site.drafts.replace(id, read(site, list, exclusions, room).await?);
+    let again = read(site, list, exclusions, room).await?;
+    site.drafts.replace(id, ListDraft { alike, ..again });
     see_other(&format!("{PREFIX}lists/{id}"))
 }
 
@@ -184,7 +187,8 @@ pub(super) async fn include(site: &SiteParts, visit: &Visit, id: &str) -> Answer
         DraftState::Waiting(draft) => draft,
         DraftState::Started(batch_id) => return to_batch(&batch_id),
     };
-    site.drafts.replace(id, read(site, draft.list, Vec::new(), site.room()?).await?);
+    let again = read(site, draft.list, Vec::new(), site.room()?).await?;
+    site.drafts.replace(id, ListDraft { alike: draft.alike, ..again });
     see_other(&format!("{PREFIX}lists/{id}"))
 }
 

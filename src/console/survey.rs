@@ -13,7 +13,7 @@ use crate::exclusion::{
     ExclusionCounts, ExclusionMark, ExclusionMarker, ExclusionMarks, ExclusionMatcher,
 };
 use crate::http::{ArrivedList, ColumnQuestion, ListExclusion, sent_address};
-use crate::listfile::{Layout, Row};
+use crate::listfile::{AddressColumn, Layout, Row};
 use crate::proto::ListFindings;
 use crate::report::printable;
 use crate::verifier::Subject;
@@ -41,6 +41,10 @@ pub(super) struct Survey {
     pub(super) findings: ListFindings,
     /// The names of the columns.
     pub(super) columns: Vec<String>,
+    /// The numbers, from 1, of the columns that were read.
+    pub(super) read: Vec<usize>,
+    /// Those of further columns that hold addresses too.
+    passed_over: Vec<usize>,
     /// The first rows that are not blank.
     pub(super) first: Vec<FirstRow>,
     /// Rows with an address or what was meant for one.
@@ -83,6 +87,16 @@ impl Survey {
     /// `true` if every address of the list is left out.
     pub(super) fn is_nobody_left(&self) -> bool {
         self.exclusion.rows > 0 && self.addresses == 0
+    }
+
+    /// The numbers, from 1, of the columns of addresses that a person may have read together.
+    pub(super) fn alike(&self) -> Vec<usize> {
+        if let Some(question) = &self.question {
+            return question.alike.clone();
+        }
+        let mut columns = [&self.read[..], &self.passed_over].concat();
+        columns.sort_unstable();
+        columns
     }
 
     /// Number of addresses, and of the mailboxes that they are.
@@ -158,6 +172,12 @@ impl<'m> SurveyCounts<'m> {
         if self.survey.columns.is_empty() {
             self.has_all_domains = true;
             self.survey.columns.clone_from(&layout.columns);
+            let numbers = |columns: &[AddressColumn]| {
+                columns.iter().map(|column| column.index + 1).collect::<Vec<_>>()
+            };
+            self.survey.read = numbers(std::slice::from_ref(&layout.address));
+            self.survey.read.extend(numbers(&layout.more_addresses));
+            self.survey.passed_over = numbers(&layout.passed_over);
         }
         let left_out = self.count_addresses(row);
         if self.survey.first.len() < SHOWN && !row.is_blank() {

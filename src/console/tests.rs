@@ -58,7 +58,8 @@ async fn draft_without(store: &UploadStore, text: &str, exclusions: &[&str]) -> 
         files.push(arrived(store, exclusion).await);
     }
     let survey = survey(&list, &files).unwrap();
-    ListDraft { list, exclusions: files, survey: Arc::new(survey) }
+    let alike = survey.alike();
+    ListDraft { list, exclusions: files, survey: Arc::new(survey), alike }
 }
 
 async fn draft(store: &UploadStore, text: &str) -> ListDraft {

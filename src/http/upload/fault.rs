@@ -37,6 +37,8 @@ pub(crate) struct ColumnQuestion {
     pub(crate) reason: String,
     /// The names of the columns, two or more; empty where one has none.
     pub(crate) columns: Vec<String>,
+    /// The numbers, from 1, of those that hold addresses alike; empty if none do.
+    pub(crate) alike: Vec<usize>,
 }
 
 impl From<Status> for ListFault {
@@ -65,13 +67,25 @@ pub(super) fn unopened(error: ListFileError) -> ListFault {
         }
         _ => return refused(error).into(),
     };
-    let question = question(reason, labels.iter().map(|label| column_name(label)).collect());
+    let columns = labels.iter().map(|label| column_name(label)).collect();
+    let mut question = question(reason, columns);
+    if let (Some(question), ListFileError::AmbiguousColumn { candidates, .. }) =
+        (&mut question, &error)
+    {
+        question.alike = candidates.iter().filter_map(|label| column_number(label)).collect();
+    }
     ListFault { status: refused(error), question }
 }
 
 /// The question, if there is a choice.
 pub(super) fn question(reason: String, columns: Vec<String>) -> Option<ColumnQuestion> {
-    (columns.len() > 1).then_some(ColumnQuestion { reason, columns })
+    let alike = Vec::new();
+    (columns.len() > 1).then_some(ColumnQuestion { reason, columns, alike })
+}
+
+/// The number in a label such as `2 (Email)`.
+fn column_number(label: &str) -> Option<usize> {
+    label.split(' ').next()?.parse().ok()
 }
 
 /// The name in a label such as `2 (Email)`.
@@ -170,9 +184,11 @@ mod tests {
         let asked = alike.question.unwrap();
         assert_eq!(asked.reason, "2 (from), 3 (to) hold e-mail addresses alike");
         assert_eq!(asked.columns, ["id", "from", "to"]);
+        assert_eq!(asked.alike, [2, 3]);
         let none = fault("id,name (own)\n1,Jane\n2,John\n").question.unwrap();
         assert_eq!(none.reason, "no column holds e-mail addresses");
         assert_eq!(none.columns, ["id", "name (own)"]);
+        assert!(none.alike.is_empty());
         assert_eq!(fault("just\nsome\nwords\n").question, None, "there is no choice");
         assert_eq!(fault("").question, None);
     }

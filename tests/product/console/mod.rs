@@ -138,6 +138,35 @@ async fn a_list_whose_column_is_open_waits_until_a_person_has_chosen_it() {
 }
 
 #[tokio::test]
+async fn several_columns_of_addresses_are_read_together_where_a_person_chooses_that() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let alike = "Nr,E-Mail,Mail\n1,jane.doe@acme.test,nobody@acme.test\n";
+    let better = "Nr,Email,Email 2\n1,jane.doe@acme.test,nobody@acme.test\n";
+    for (list, names) in [(alike, "2: E-Mail and 3: Mail"), (better, "2: Email and 3: Email 2")] {
+        let path = browser.upload("people.csv", list.as_bytes()).await;
+        let page = browser.get(&path).await;
+        let open = format!(r#"<option value="2,3">{names}</option>"#);
+        assert!(page.body.contains(&open), "{open}: {}", page.body);
+        for (column, addresses) in [("2,3", 2), ("3", 1), ("2,3", 2)] {
+            let answer = browser.post(&format!("{path}/column"), &[("column", column)]).await;
+            assert_eq!(answer.status, 303, "{answer:?}");
+            let page = browser.get(&path).await;
+            let chosen = format!(r#"<option value="{column}" selected>"#);
+            assert!(page.body.contains(&chosen), "{chosen}: {}", page.body);
+            let mailboxes = format!("<dt>different mailboxes</dt><dd>{addresses}</dd>");
+            assert!(page.body.contains(&mailboxes), "{mailboxes}: {}", page.body);
+        }
+        let answer = browser.post(&format!("{path}/start"), &[("send_to", "all")]).await;
+        let batch = answer.header("location").unwrap().to_owned();
+        browser.report(&batch).await;
+        let all = browser.get(&format!("{batch}/all")).await;
+        assert!(all.body.contains(",nobody@acme.test\n"), "beside its own: {}", all.body);
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_column_is_the_one_that_was_chosen_also_where_columns_are_named_by_numbers() {
     let product = product().await;
     let browser = Browser::open(&product).await;
