@@ -36,10 +36,13 @@ fn files(folder: &Path) -> usize {
 
 /// A list that came by a form.
 async fn arrived(store: &UploadStore, text: &str) -> Arc<ArrivedList> {
-    let form = format!(
-        "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"list.csv\"\r\n\r\n\
-         {text}\r\n--b--\r\n"
-    );
+    arrived_of(store, text.as_bytes()).await
+}
+
+async fn arrived_of(store: &UploadStore, list: &[u8]) -> Arc<ArrivedList> {
+    let head =
+        "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"list.csv\"\r\n\r\n";
+    let form = [head.as_bytes(), list, b"\r\n--b--\r\n"].concat();
     let body = Body::new(Full::new(Bytes::from(form)));
     let may_come = |head: &FormHead| {
         let filename = head.filename.clone();
@@ -124,6 +127,23 @@ async fn a_list_of_which_everybody_is_left_out_has_nobody_to_ask_about() {
     assert!(html.contains("Nobody is left to ask about") && !html.contains("/start"), "{html}");
     let nobody = draft_without(&store, "jane@acme.test\n", &["bob@acme.test\n"]).await;
     assert!(!nobody.survey.is_nobody_left() && nobody.survey.exclusion.rows == 0);
+}
+
+#[tokio::test]
+async fn a_page_names_what_a_person_can_do_there_and_no_option_of_a_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    // A name in windows-1251, which is no UTF-8.
+    let rows = b"\xde\xeb\xe8\xff,a@acme.test,b@acme.test\n".repeat(20);
+    let list = [&b"name,email,email 2\n"[..], &rows].concat();
+    let list = arrived_of(&store(folder.path()), &list).await;
+    let survey = Arc::new(survey(&list, &[]).unwrap());
+    let draft = ListDraft { list, exclusions: Vec::new(), alike: survey.alike(), survey };
+    let page = FoundPage::new(PageFrame::default(), "x", &draft, &[], String::new());
+    let html = page.render().unwrap();
+    for said in ["(a guess: if it is wrong, save the list as UTF-8", "is read if both are chosen"] {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+    assert!(!html.contains("--"), "{html}");
 }
 
 #[tokio::test]

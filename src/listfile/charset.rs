@@ -12,7 +12,7 @@ use std::fmt;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::ListFileError;
+use super::{ListFileError, Remedies};
 
 /// The character encoding of a list file. `Display` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,16 @@ impl TextEncoding {
         true
     }
 
+    /// Its name, and the confidence in it, for a reader who has these remedies.
+    pub(super) fn describe(&self, remedies: &Remedies) -> String {
+        let name = self.name();
+        match self.basis {
+            EncodingBasis::ByteOrderMark => format!("{name} (by its byte order mark)"),
+            EncodingBasis::Guessed => format!("{name} (a guess: {})", remedies.encoding),
+            EncodingBasis::Asked | EncodingBasis::Pattern => name.to_owned(),
+        }
+    }
+
     /// `true` if every character of `text` can be written.
     pub(super) fn holds(&self, text: &str) -> bool {
         text.is_ascii() || self.working() == UTF_8 || !self.charset.encode(text).2
@@ -187,12 +197,7 @@ impl TextEncoding {
 
 impl fmt::Display for TextEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        f.write_str(match self.basis {
-            EncodingBasis::ByteOrderMark => " (by its byte order mark)",
-            EncodingBasis::Guessed => " (a guess: --encoding names another)",
-            EncodingBasis::Asked | EncodingBasis::Pattern => "",
-        })
+        f.write_str(&self.describe(&Remedies::OPTIONS))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Irregularities of a list file: counted, with the first place of each.
 
+use super::Remedies;
+
 /// Irregularities found while reading; all of it was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -50,9 +52,12 @@ impl Tally {
 }
 
 impl Findings {
-    /// Notes for the owner of the list, a sentence each; empty if all is ordinary.
+    /// Notes for the owner of the list, a sentence each; empty if all is ordinary. They name what
+    /// the reader can do about it.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub fn notes(&self, remedies: &Remedies) -> Vec<String> {
+        let odd_text =
+            format!("not valid in the file's encoding: kept byte for byte; {}", remedies.encoding);
         let all = [
             (self.no_address, "without an address: no verdict, and counted nowhere"),
             (
@@ -67,10 +72,7 @@ impl Findings {
                 self.stray_quotes,
                 "with a double quote that is never closed: read as a plain character",
             ),
-            (
-                self.odd_text,
-                "not valid in the file's encoding: kept byte for byte; --encoding names another",
-            ),
+            (self.odd_text, odd_text.as_str()),
             (self.not_json, "that are not JSON objects: kept as they are"),
             (self.names, "with words beside the address: the address was taken"),
             (self.several, "with several addresses: each is verified"),

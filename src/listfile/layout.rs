@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::charset::TextEncoding;
-use super::{Dialect, LineEnd, Row, json, opt_out, record};
+use super::{Dialect, LineEnd, Remedies, Row, json, opt_out, record};
 use crate::address::clean::clean;
 
 /// The layout of a list file, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it
@@ -127,6 +127,24 @@ impl Layout {
                 false => format!("column {} {name:?}", index + 1),
             })
             .collect()
+    }
+
+    /// The layout in one line, for a reader who has these remedies.
+    #[must_use]
+    pub fn describe(&self, remedies: &Remedies) -> String {
+        LayoutWords(self, remedies).to_string()
+    }
+
+    fn write_words(&self, f: &mut fmt::Formatter<'_>, remedies: &Remedies) -> fmt::Result {
+        let gzip = if self.gzip { ", gzip" } else { "" };
+        let encoding = self.encoding.describe(remedies);
+        write!(f, "{}, {encoding}{gzip}; addresses in {}", self.format, self.address)?;
+        self.more_addresses.iter().try_for_each(|column| write!(f, " and {column}"))?;
+        self.passed_over.iter().try_for_each(|column| {
+            f.write_str("; ")?;
+            column.write_place(f)?;
+            write!(f, " holds addresses too, and {}", remedies.columns)
+        })
     }
 
     /// Every column of addresses.
@@ -300,14 +318,16 @@ impl AddressColumn {
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gzip = if self.gzip { ", gzip" } else { "" };
-        write!(f, "{}, {}{gzip}; addresses in {}", self.format, self.encoding, self.address)?;
-        self.more_addresses.iter().try_for_each(|column| write!(f, " and {column}"))?;
-        self.passed_over.iter().try_for_each(|column| {
-            f.write_str("; ")?;
-            column.write_place(f)?;
-            f.write_str(" holds addresses too, and is read if both are named")
-        })
+        self.write_words(f, &Remedies::OPTIONS)
+    }
+}
+
+/// A layout in words for a reader who has these remedies.
+struct LayoutWords<'a>(&'a Layout, &'a Remedies);
+
+impl fmt::Display for LayoutWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_words(f, self.1)
     }
 }
 

@@ -14,7 +14,7 @@ use super::digest::{Digesting, Hashing};
 use super::job::Job;
 use super::rows::{RowPlan, RowQuestion};
 use crate::cli::depth::DepthArg;
-use crate::listfile::{self, Layout, Reader, Row};
+use crate::listfile::{self, Layout, Reader, Remedies, Row};
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{
     self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, UploadBatchRequest,
@@ -192,7 +192,7 @@ fn read(
                 let _taken = send(&mut page);
             }
         }
-        let notes = reader.findings().notes().into_iter();
+        let notes = reader.findings().notes(&Remedies::OPTIONS).into_iter();
         let named = |note: String| if is_alone { note } else { format!("{name}: {note}") };
         found.notes.extend(notes.map(named));
     }

@@ -114,7 +114,8 @@ impl ListUploads {
         let request = may_come(&head)?;
         let spool = SpoolWriter::begin(self.store.clone(), None).await?;
         let spool = form.spool(head, spool).await?;
-        ArrivedList::new(&self.store, &self.conversions, spool, request).await
+        let list = ArrivedList::new(&self.store, &self.conversions, spool, request).await?;
+        Ok(Arc::new(list.for_page()))
     }
 
     fn messages(&self, source: UploadSource) -> (Body, ListUpload) {

@@ -12,7 +12,7 @@ use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
 use crate::exclusion::ExclusionMark;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
-use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, Row};
+use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, Remedies, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of addresses of a page, or a few more.
@@ -39,6 +39,8 @@ pub(crate) struct ArrivedList {
     pub(super) partial: Option<String>,
     /// The addresses of it that are left out.
     exclusion: Option<Arc<ListExclusion>>,
+    /// The words for what whoever sent it can do about what was found.
+    remedies: Remedies,
 }
 
 impl ArrivedList {
@@ -67,7 +69,9 @@ impl ArrivedList {
             let partial = imported.as_ref().filter(|it| it.is_partial).map(ToString::to_string);
             let part = imported.map(|it| it.part).unwrap_or_default();
             let (table, largest) = (Arc::new(table), store.largest());
-            let list = Self { table, request, largest, origin, part, partial, exclusion: None };
+            let remedies = Remedies::PARAMETERS;
+            let exclusion = None;
+            let list = Self { table, request, largest, origin, part, partial, exclusion, remedies };
             Ok(Arc::new(list))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
@@ -76,6 +80,11 @@ impl ArrivedList {
     /// The request that it was sent with.
     pub(crate) fn request(&self) -> &UploadListRequest {
         &self.request
+    }
+
+    /// The same list, of which a person is told at a page.
+    pub(super) fn for_page(&self) -> Self {
+        Self { remedies: Remedies::PAGE, ..self.clone() }
     }
 
     /// The same list, read by another column: its name, or its number from 1.
@@ -129,7 +138,7 @@ impl ArrivedList {
             let question = question(reason, reader.layout().columns.clone());
             return Err(ListFault { status: Status::invalid_argument(message), question });
         }
-        let mut findings = findings(&reader);
+        let mut findings = findings(&reader, &self.remedies);
         if !self.part.is_empty() {
             findings.notes.insert(0, format!("taken: {}", self.part));
         }
@@ -208,12 +217,12 @@ pub(super) fn send_pages(
     Ok(findings)
 }
 
-fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
+fn findings<R: io::Read>(reader: &Reader<R>, remedies: &Remedies) -> ListFindings {
     let (layout, found) = (reader.layout(), reader.findings());
     let rows = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let has_columns = matches!(layout.format, Format::Delimited(_));
     ListFindings {
-        layout: with_parameters(&layout.to_string()),
+        layout: layout.describe(remedies),
         column: layout.address.name.clone(),
         column_number: match u32::try_from(layout.address.index) {
             Ok(index) if has_columns => index + 1,
@@ -222,7 +231,7 @@ fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
         rows: rows(found.rows),
         rows_without_address: rows(found.rows - found.addresses),
         rows_with_several: rows(found.several.count),
-        notes: found.notes().iter().map(|note| with_parameters(note)).collect(),
+        notes: found.notes(remedies),
     }
 }
 

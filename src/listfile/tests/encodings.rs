@@ -69,6 +69,8 @@ fn legacy_encodings_are_guessed_and_written_back_byte_for_byte() {
         assert_eq!(layout.encoding.name().to_lowercase(), label);
         assert_eq!(layout.encoding.basis, EncodingBasis::Guessed);
         assert!(layout.to_string().contains("a guess: --encoding"), "{layout}");
+        let page = Remedies { encoding: "ask a colleague", columns: "is read never" };
+        assert!(layout.describe(&page).contains("(a guess: ask a colleague); "), "{layout}");
         let wanted = file
             .replace("note", "note;verdict;code")
             .replace(&format!("{text}\r\n"), &format!("{text};risky;250\r\n"));
@@ -102,7 +104,9 @@ fn a_legacy_row_late_in_a_utf8_file_is_kept_and_read_and_reported() {
     assert_eq!(all[20_001].address(), Some("last@acme.test"));
     let odd = findings(&file).odd_text;
     assert_eq!((odd.count, odd.first_row, odd.first_line), (1, 20_001, 20_002));
-    assert!(findings(&file).notes()[0].contains("--encoding"));
+    assert!(findings(&file).notes(&Remedies::OPTIONS)[0].contains("--encoding"));
+    let page = Remedies { encoding: "ask a colleague", columns: "is read never" };
+    assert!(findings(&file).notes(&page)[0].contains("; ask a colleague ("));
     assert!(
         written(&file)
             .ends_with(b"j\xf6rg@acme.test,J\xf6rg,risky,250\nlast@acme.test,x,risky,250\n")

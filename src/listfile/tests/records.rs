@@ -132,7 +132,7 @@ fn an_address_beside_a_name_is_taken_and_that_is_said() {
     let file =
         b"n,to\n1,\"Doe, Jane <jane@acme.test>\"\n2,<kim@acme.test>\n3,mailto:li@acme.test\n";
     assert_eq!(addresses(file), ["jane@acme.test", "kim@acme.test", "li@acme.test"]);
-    let notes = findings(file).notes();
+    let notes = findings(file).notes(&Remedies::OPTIONS);
     assert_eq!(
         notes,
         ["1 row with words beside the address: the address was taken (first: row 1, line 2)"]
