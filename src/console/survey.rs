@@ -12,7 +12,7 @@ use crate::campaign::GroupTally;
 use crate::exclusion::{
     ExclusionCounts, ExclusionMark, ExclusionMarker, ExclusionMarks, ExclusionMatcher,
 };
-use crate::http::{ArrivedList, ColumnQuestion, ListExclusion, sent_address};
+use crate::http::{ArrivedList, ColumnQuestion, ListExclusion, ListFault, sent_address};
 use crate::listfile::{AddressColumn, Layout, Row};
 use crate::proto::ListFindings;
 use crate::report::printable;
@@ -134,6 +134,10 @@ pub(super) fn survey(
         Ok(findings) => counts.into_survey(findings),
         Err(fault) if fault.question.is_some() => {
             Survey { question: fault.question, ..Survey::default() }
+        }
+        // The refusal names a parameter, which a page has not.
+        Err(ListFault { reason: Some(reason), .. }) => {
+            return Err(Status::invalid_argument(format!("{reason}: is it the right file?")));
         }
         Err(fault) => return Err(fault.status),
     };

@@ -43,8 +43,8 @@ pub use layer::HttpLayer;
 pub use local::LocalAnswers;
 pub(crate) use own_call::{AdmittedCall, CallOrigin, DecodedStream, OwnServices};
 pub(crate) use upload::{
-    ArrivedList, ColumnQuestion, FormHead, ListExclusion, ListUploads, NO_FOLDER, excluded_rows,
-    sent_address,
+    ArrivedList, ColumnQuestion, FormHead, ListExclusion, ListFault, ListUploads, NO_FOLDER,
+    excluded_rows, sent_address,
 };
 
 pub(crate) use answer::http_status;

@@ -28,6 +28,8 @@ pub(crate) struct ListFault {
     pub(crate) status: Status,
     /// The question to a person who can; `None`: no other column would help.
     pub(crate) question: Option<ColumnQuestion>,
+    /// The reason in words that name no parameter, where the refusal has some.
+    pub(crate) reason: Option<String>,
 }
 
 /// The question which column of a list holds its addresses.
@@ -43,7 +45,7 @@ pub(crate) struct ColumnQuestion {
 
 impl From<Status> for ListFault {
     fn from(status: Status) -> Self {
-        Self { status, question: None }
+        Self { status, question: None, reason: None }
     }
 }
 
@@ -68,13 +70,13 @@ pub(super) fn unopened(error: ListFileError) -> ListFault {
         _ => return refused(error).into(),
     };
     let columns = labels.iter().map(|label| column_name(label)).collect();
-    let mut question = question(reason, columns);
+    let mut question = question(reason.clone(), columns);
     if let (Some(question), ListFileError::AmbiguousColumn { candidates, .. }) =
         (&mut question, &error)
     {
         question.alike = candidates.iter().filter_map(|label| column_number(label)).collect();
     }
-    ListFault { status: refused(error), question }
+    ListFault { status: refused(error), question, reason: Some(reason) }
 }
 
 /// The question, if there is a choice.
@@ -189,7 +191,9 @@ mod tests {
         assert_eq!(none.reason, "no column holds e-mail addresses");
         assert_eq!(none.columns, ["id", "name (own)"]);
         assert!(none.alike.is_empty());
-        assert_eq!(fault("just\nsome\nwords\n").question, None, "there is no choice");
+        let words = fault("just\nsome\nwords\n");
+        assert_eq!(words.question, None, "there is no choice");
+        assert_eq!(words.reason.unwrap(), "no column holds e-mail addresses");
         assert_eq!(fault("").question, None);
     }
 }

@@ -28,7 +28,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use self::arrival::{ListArrival, ReceivedList, UploadSource};
-pub(crate) use self::fault::ColumnQuestion;
+pub(crate) use self::fault::{ColumnQuestion, ListFault};
 pub(crate) use self::form::FormHead;
 use self::form::{ListForm, UploadBody};
 use self::message_sender::MessageSender;

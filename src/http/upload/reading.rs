@@ -136,7 +136,8 @@ impl ArrivedList {
             let message = "no row holds an address to verify; is it the right column?";
             let reason = "no row holds an address to verify in this column".to_owned();
             let question = question(reason, reader.layout().columns.clone());
-            return Err(ListFault { status: Status::invalid_argument(message), question });
+            let status = Status::invalid_argument(message);
+            return Err(ListFault { status, question, reason: None });
         }
         let mut findings = findings(&reader, &self.remedies);
         if !self.part.is_empty() {

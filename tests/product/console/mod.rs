@@ -138,6 +138,17 @@ async fn a_list_whose_column_is_open_waits_until_a_person_has_chosen_it() {
 }
 
 #[tokio::test]
+async fn a_list_of_one_column_without_addresses_is_refused_in_words_of_the_page() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let answer = browser.upload_with(&browser.token, "words.txt", b"just\nsome\nwords\n").await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let sentence = ">No column holds e-mail addresses: is it the right file?<";
+    assert!(answer.body.contains(sentence), "{}", answer.body);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn several_columns_of_addresses_are_read_together_where_a_person_chooses_that() {
     let product = product().await;
     let browser = Browser::open(&product).await;
