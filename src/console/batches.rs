@@ -11,7 +11,7 @@ use super::parts::{PREFIX, SiteParts};
 use super::progress::ProgressView;
 use super::visit::{Answered, Visit};
 use crate::campaign::BatchId;
-use crate::http::{ListDownload, RowSelection, excluded_rows};
+use crate::http::{ListDownload, RowSelection, excluded_rows, rows_without_address};
 use crate::proto::{
     Batch, BatchTally, CancelBatchRequest, CancelBatchResponse, DeleteBatchRequest,
     DeleteBatchResponse, GetAccuracyRequest, GetAccuracyResponse, GetBatchRequest,
@@ -69,12 +69,13 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     let accuracy: Option<GetAccuracyResponse> = visit.outcomes("GetAccuracy", &request).await.ok();
     let accuracy = accuracy.and_then(|answer| answer.accuracy);
     let accuracy = accuracy.as_ref().map(from_message::accuracy);
-    let excluded = excluded(site, id).await;
+    let kept = kept_reading(site, id).await;
     let mut data = report_data(&batch, domains, providers, accuracy, now)?;
-    data.excluded = excluded.unwrap_or_default();
+    data.excluded = kept.as_deref().map_or(0, excluded_rows);
+    data.no_address = kept.as_deref().map_or(0, rows_without_address);
     let sections = report::render_sections(&data)
         .map_err(|error| Status::internal(format!("the report cannot be rendered: {error}")))?;
-    let page = ConsoleReport::new(visit.frame(), head, sections, excluded.is_some());
+    let page = ConsoleReport::new(visit.frame(), head, sections, kept.is_some());
     Ok(answer::page(StatusCode::OK, &page))
 }
 
@@ -132,13 +133,11 @@ fn report_data(
     })
 }
 
-/// The number of rows that were left out of a list; `None` if it was not uploaded as a file, whose
-/// rows can be given back.
-async fn excluded(site: &SiteParts, id: &str) -> Option<u64> {
+/// How the list was read; `None` if it was not uploaded as a file, whose rows can be given back.
+async fn kept_reading(site: &SiteParts, id: &str) -> Option<Vec<u8>> {
     let (store, id) = (site.batches.uploads()?, BatchId::parse(id)?);
     let looked = tokio::task::spawn_blocking(move || store.list(&id)).await;
-    let list = looked.ok()?.ok()??;
-    Some(excluded_rows(&list.reading))
+    Some(looked.ok()?.ok()??.reading)
 }
 
 /// Gives back rows of the list with their results.

@@ -44,7 +44,7 @@ pub use local::LocalAnswers;
 pub(crate) use own_call::{AdmittedCall, CallOrigin, DecodedStream, OwnServices};
 pub(crate) use upload::{
     ArrivedList, ColumnQuestion, FormHead, ListExclusion, ListFault, ListUploads, NO_FOLDER,
-    excluded_rows, sent_address,
+    excluded_rows, rows_without_address, sent_address,
 };
 
 pub(crate) use answer::http_status;

@@ -34,7 +34,7 @@ use self::form::{ListForm, UploadBody};
 use self::message_sender::MessageSender;
 pub(crate) use self::reading::{ArrivedList, sent_address};
 use self::spool::SpoolWriter;
-pub(crate) use self::stored::{ListExclusion, excluded_rows};
+pub(crate) use self::stored::{ListExclusion, excluded_rows, rows_without_address};
 pub(super) use self::stored::{StoredReading, options};
 use super::bad_request::BadRequest;
 use super::field_names::json_path;
@@ -170,10 +170,10 @@ impl ListUpload {
         let read = self.read.lock().take();
         let mut list: Option<ListFindings> = None;
         if let Some(ReceivedList { list: file, findings }) = read {
-            list = Some(findings);
+            list = Some(findings.clone());
             let id = answer.batch.as_ref().and_then(|batch| BatchId::parse(&batch.batch_id));
             let store = self.store;
-            let keep = move || id.map_or(Ok(()), |id| file.keep(&store, &id));
+            let keep = move || id.map_or(Ok(()), |id| file.keep(&store, &id, &findings));
             // The batch is accepted, whatever becomes of the copy.
             if let Ok(Err(error)) = tokio::task::spawn_blocking(keep).await {
                 tracing::error!(%error, "an uploaded list cannot be kept for its download");

@@ -65,6 +65,7 @@ impl ArrivedList {
                 is_workbook: imported.as_ref().is_some_and(|it| it.container.is_workbook()),
                 is_imported: imported.is_some(),
                 column_rules: COLUMN_RULES,
+                rows_without_address: 0,
             };
             let partial = imported.as_ref().filter(|it| it.is_partial).map(ToString::to_string);
             let part = imported.map(|it| it.part).unwrap_or_default();
@@ -146,9 +147,16 @@ impl ArrivedList {
         Ok(findings)
     }
 
-    /// Keeps it as the list of a batch. Blocks on the disk.
-    pub(crate) fn keep(&self, store: &UploadStore, id: &BatchId) -> io::Result<()> {
-        let mut reading = self.origin.encode_behind(&self.request);
+    /// Keeps it as the list of a batch, with what was found in it. Blocks on the disk.
+    pub(super) fn keep(
+        &self,
+        store: &UploadStore,
+        id: &BatchId,
+        findings: &ListFindings,
+    ) -> io::Result<()> {
+        let rows_without_address = u64::try_from(findings.rows_without_address).unwrap_or_default();
+        let origin = StoredOrigin { rows_without_address, ..self.origin };
+        let mut reading = origin.encode_behind(&self.request);
         if let Some(exclusion) = &self.exclusion {
             reading.extend(exclusion.encode());
         }
@@ -311,7 +319,7 @@ mod tests {
         list.read(each).unwrap();
         assert_eq!(found, ["a@acme.test", "b@acme.test"]);
         let id = BatchId::new(SystemTime::UNIX_EPOCH);
-        list.keep(&store, &id).unwrap();
+        list.keep(&store, &id, &ListFindings::default()).unwrap();
         let reading = StoredReading::decode(&store.list(&id).unwrap().unwrap().reading).unwrap();
         assert!(options(&reading.request).is_imported && !reading.is_workbook);
         assert_eq!(options(&reading.request).column_rules, COLUMN_RULES);

@@ -48,6 +48,9 @@ pub(super) struct StoredOrigin {
     /// The number of the rules by which its column was found; older versions wrote none.
     #[prost(uint32, tag = "1002")]
     pub(super) column_rules: u32,
+    /// The number of its rows without an address; older versions wrote none.
+    #[prost(uint64, tag = "1003")]
+    pub(super) rows_without_address: u64,
 }
 
 impl StoredOrigin {
@@ -85,6 +88,11 @@ impl ListExclusion {
 /// Number of rows that were left out of the list with this reading.
 pub(crate) fn excluded_rows(reading: &[u8]) -> u64 {
     ListExclusion::decode(reading).map_or(0, |exclusion| exclusion.rows)
+}
+
+/// Number of rows without an address in the list with this reading.
+pub(crate) fn rows_without_address(reading: &[u8]) -> u64 {
+    StoredOrigin::decode(reading).map_or(0, |origin| origin.rows_without_address)
 }
 
 impl StoredReading {
@@ -158,6 +166,16 @@ mod tests {
         assert_eq!(options(&reading.request).column_rules, COLUMN_RULES);
         let marks = reading.exclusion.marks;
         assert_eq!((marks.at(0), marks.at(1)), (ExclusionMark::Asked, ExclusionMark::Excluded));
+    }
+
+    #[test]
+    fn rows_without_an_address_are_counted_as_they_were_kept() {
+        let request = UploadListRequest { filename: "a.csv".to_owned(), ..Default::default() };
+        let origin = StoredOrigin { rows_without_address: 7, ..StoredOrigin::default() };
+        let kept = origin.encode_behind(&request);
+        assert_eq!(rows_without_address(&kept), 7);
+        assert_eq!(rows_without_address(&request.encode_to_vec()), 0, "an older one");
+        assert_eq!(StoredReading::decode(&kept).unwrap().request.filename, "a.csv");
     }
 
     #[test]

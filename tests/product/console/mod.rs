@@ -315,6 +315,8 @@ async fn a_list_goes_from_its_upload_to_its_report_and_comes_back_in_parts() {
     let report = browser.report(&path).await;
     assert!(report.body.contains("Clean first") || report.body.contains("No go"), "{report:?}");
     assert!(report.body.contains("the server says: no such mailbox"), "{report:?}");
+    let without = "<dt>without an address</dt>";
+    assert!(report.body.contains(without), "its row is in Everything alone: {}", report.body);
     let part = async |part: &str| {
         let answer = browser.get(&format!("{path}/{part}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
