@@ -171,7 +171,15 @@ fn refusal(frame: PageFrame, status: &Status, next: Option<NextLink>) -> Respons
     };
     let code = http_status(status.code().into());
     let code = if code == StatusCode::OK { StatusCode::INTERNAL_SERVER_ERROR } else { code };
-    let sentence = capitalised(status.message());
+    let limit = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    let sentence = match &*limit {
+        // A program may make fewer calls, or use a stream.
+        "CALLS_PER_MINUTE" => {
+            "Your key has made as many calls as it may in a minute; to open a page takes a few"
+                .to_owned()
+        }
+        _ => capitalised(status.message()),
+    };
     let wait = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
     let Some(wait) = wait else {
         return answer::page(code, &TroublePage { frame, title, sentence, next });
@@ -209,6 +217,7 @@ fn capitalised(sentence: &str) -> String {
 mod tests {
     use std::convert::Infallible;
 
+    use futures_util::FutureExt as _;
     use http::Request;
     use http_body_util::BodyExt as _;
     use tonic_types::ErrorDetails;
@@ -231,6 +240,21 @@ mod tests {
         let (parts, body) = visit.trouble(&status).into_parts();
         let html = body.collect().await.unwrap().to_bytes();
         (Response::from_parts(parts, ()), String::from_utf8_lossy(&html).into_owned())
+    }
+
+    #[test]
+    fn a_page_that_is_one_call_too_many_is_refused_without_advice_for_programs() {
+        let mut details = ErrorDetails::with_error_info("CALLS_PER_MINUTE", "mailvet", []);
+        details.set_retry_info(Some(Duration::from_secs(35)));
+        let message = "you may make 12 calls a minute; make fewer, or use a stream";
+        let status = Status::with_error_details(Code::ResourceExhausted, message, details);
+        let answer = trouble(PageFrame::default(), &status);
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        let body = answer.into_body().collect().now_or_never().unwrap().unwrap().to_bytes();
+        let html = String::from_utf8_lossy(&body);
+        assert!(html.contains("as many calls as it may in a minute"), "{html}");
+        assert!(html.contains("takes a few. Try again in 35s<"), "{html}");
+        assert!(!html.contains("stream"), "{html}");
     }
 
     #[tokio::test]
