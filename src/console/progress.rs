@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::campaign::Progress;
 use crate::campaign::duration::time_left;
-use crate::campaign::preflight::{Share, grouped};
+use crate::campaign::preflight::{Share, grouped, rows};
 use crate::proto::{Batch, from_message};
 use crate::report::bars::{BarSpan, stacked};
 use crate::report::{GroupCounts, Tone, printable};
@@ -19,6 +19,7 @@ pub(super) struct ProgressView {
     percent: u64,
     finished: String,
     rows: String,
+    have: &'static str,
     waiting: Option<String>,
     time: String,
     bar: Vec<(Tone, BarSpan)>,
@@ -57,14 +58,24 @@ impl ProgressView {
         Self {
             percent: finished * 100 / progress.rows.max(1),
             finished: grouped(finished),
-            rows: grouped(progress.rows),
-            waiting: (waiting > 0).then(|| grouped(waiting)),
+            rows: rows(progress.rows),
+            have: if progress.rows == 1 { "has" } else { "have" },
+            waiting: (waiting > 0).then(|| waiting_words(waiting)),
             time: time(&progress, now),
             bar: spans(&counts, progress.rows),
             verdicts: Verdict::ALL.into_iter().zip(counts).map(verdict).collect(),
             places: places.iter().filter(|place| place.rows > 0).map(place).collect(),
         }
     }
+}
+
+/// The rows that wait, and for whom.
+fn waiting_words(waiting: u64) -> String {
+    if waiting == 1 {
+        return "1 waits until its server, or its domain's registry, is asked again".to_owned();
+    }
+    let waiting = grouped(waiting);
+    format!("{waiting} wait until their server, or their domain's registry, is asked again")
 }
 
 fn spans(counts: &[u64; 4], of: u64) -> Vec<(Tone, BarSpan)> {
@@ -100,5 +111,27 @@ fn time(progress: &Progress, now: SystemTime) -> String {
         }
         None if progress.open_rows() == 0 => "nearly done".to_owned(),
         None => "the time left is told once some servers have answered".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{BatchProgress, Reason, ReasonCount};
+
+    /// The progress of a list whose rows all wait.
+    fn html(rows: i64) -> String {
+        let waiting = ReasonCount { reason: Reason::Greylisted.into(), rows, ..Default::default() };
+        let progress = BatchProgress { rows, waiting: vec![waiting], ..Default::default() };
+        let batch = Batch { progress: Some(progress), ..Batch::default() };
+        ProgressView::new(&batch, &[], SystemTime::UNIX_EPOCH).render().unwrap()
+    }
+
+    #[test]
+    fn a_single_row_is_not_spoken_of_as_several() {
+        let one = html(1);
+        assert!(one.contains("0 of 1 row has an answer; 1 waits until its server,"), "{one}");
+        let two = html(2);
+        assert!(two.contains("0 of 2 rows have an answer; 2 wait until their server,"), "{two}");
     }
 }

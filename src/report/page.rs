@@ -340,7 +340,8 @@ fn groups(data: &ReportData) -> Vec<ReasonGroup> {
     groups
 }
 
-/// Further facts about the list: name, number, and meaning.
+/// Further facts about the list: name, number, and meaning in words that are right behind a single
+/// one too.
 fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
     let progress = &data.progress;
     let facts = [
@@ -348,13 +349,9 @@ fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
         (
             "duplicates",
             progress.rows.saturating_sub(progress.mailboxes),
-            "rows that reach a mailbox of an earlier row",
+            "beside an earlier row that reaches the same mailbox",
         ),
-        (
-            "without an address",
-            data.no_address,
-            "rows with nothing to verify, counted nowhere else",
-        ),
+        ("without an address", data.no_address, "with nothing to verify, counted nowhere else"),
         (
             "excluded",
             data.excluded,
@@ -365,14 +362,14 @@ fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
             data.delivered,
             "own mail arrived there in the last 180 days; no verdict rests on it",
         ),
-        ("mistyped", data.suggestions, "have a suggestion what was meant"),
+        ("mistyped", data.suggestions, "with a suggestion what was meant"),
         ("role addresses", data.flags.role, "such as info@, not a person"),
         (
             "free providers",
             data.flags.free_provider,
             "such as gmail.com, where anybody may sign up",
         ),
-        ("catch-all", data.flags.catch_all, "their domains accept everybody"),
+        ("catch-all", data.flags.catch_all, "at domains that accept everybody"),
         ("throw-away", data.flags.disposable, "at domains made for that"),
     ];
     let there = facts.into_iter().filter(|(_, rows, _)| *rows > 0);

@@ -365,3 +365,11 @@ fn the_accuracy_of_earlier_verdicts_is_told_with_its_definitions_and_only_where_
     let few = visible(&render(&few).unwrap());
     assert!(few.contains("No kind of verdict has 30 mails yet"), "{few}");
 }
+
+#[test]
+fn further_facts_are_said_rightly_of_a_single_row_too() {
+    let page = render(&ReportData { no_address: 1, suggestions: 1, ..samples::bad() }).unwrap();
+    for said in ["<b>1</b> with nothing to verify", "<b>1</b> with a suggestion"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}

@@ -104,7 +104,7 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
 /// Closes what is open, for as long as a person waits: the run can be gone on with in any case.
 async fn stop(backend: Backend) {
     anstream::eprintln!(
-        "{DIM}stopping: {} are being closed; Ctrl-C again leaves at once{DIM:#}",
+        "{DIM}stopping, and closing {}; Ctrl-C again leaves at once{DIM:#}",
         backend.sessions()
     );
     tokio::select! {
