@@ -76,7 +76,7 @@ impl fmt::Display for Refusal {
             Limit::LocalPartsPerDomain { domain, cap } => write!(
                 f,
                 "you may ask about {cap} different mailboxes at {domain} within an hour; ask about \
-                 the others later"
+                 the others later, and send a list of more of them in parts, an hour apart"
             ),
             Limit::UnknownMailboxes(percent) => write!(
                 f,
