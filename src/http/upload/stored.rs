@@ -65,10 +65,10 @@ impl StoredOrigin {
 #[derive(Clone, PartialEq, prost::Message)]
 struct StoredExclusion {
     /// The marks of the list's addresses.
-    #[prost(bytes = "vec", tag = "1003")]
+    #[prost(bytes = "vec", tag = "1004")]
     marks: Vec<u8>,
     /// Rows that were left out.
-    #[prost(uint64, tag = "1004")]
+    #[prost(uint64, tag = "1005")]
     rows: u64,
 }
 
