@@ -17,6 +17,7 @@ mod domain;
 mod environment;
 mod explain;
 mod health;
+mod interruption;
 mod jsonl;
 mod list;
 mod listen;

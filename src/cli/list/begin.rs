@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,6 +10,7 @@ use super::args::ListArgs;
 use super::digest::{Digesting, Hashing};
 use super::folder;
 use super::job::Job;
+use super::new_folder::NewFolder;
 use crate::cli::common::Common;
 use crate::cli::render::DIM;
 use crate::listfile::import::{Container, ImportLimits, Imported};
@@ -21,6 +21,7 @@ impl Job {
         args: &ListArgs,
         common: &Common,
         request_id: String,
+        new_folder: &NewFolder,
     ) -> anyhow::Result<Self> {
         let mut job = Self::new(args, common, request_id)?;
         let excluded = args.exclude.iter().map(|list| ("a list to exclude", list.as_path()));
@@ -46,7 +47,7 @@ impl Job {
         job.ensure_outputs_writable()?;
         // An earlier run is thrown away when nothing stands in the way of this one.
         folder::remove_earlier(&job.folder)?;
-        job.create_folder(&args.exclude)
+        job.create_folder(&args.exclude, new_folder)
     }
 
     /// Begins a run in `folder` that writes nothing elsewhere.
@@ -55,19 +56,17 @@ impl Job {
         args: &ListArgs,
         common: &Common,
         request_id: String,
+        new_folder: &NewFolder,
     ) -> anyhow::Result<Self> {
         let mut job = Self::new(args, common, request_id)?;
         job.folder = folder;
-        job.create_folder(&args.exclude)
+        job.create_folder(&args.exclude, new_folder)
     }
 
-    fn create_folder(self, exclude: &[PathBuf]) -> anyhow::Result<Self> {
+    fn create_folder(self, exclude: &[PathBuf], new_folder: &NewFolder) -> anyhow::Result<Self> {
         self.ensure_utf8_names()?;
         let folder = self.folder.clone();
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        new_folder.create(&folder)?;
         self.prepare(exclude).inspect_err(|_| folder::remove_folder(&folder))
     }
 

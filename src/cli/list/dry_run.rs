@@ -9,6 +9,7 @@ use super::args::ListArgs;
 use super::backend::Backend;
 use super::digest::Digesting;
 use super::job::Job;
+use super::new_folder::{self, NewFolder};
 use super::page;
 use super::submit::{self, BatchSubmission};
 use super::watch::{self, Display};
@@ -17,6 +18,7 @@ use crate::campaign::preflight::{Share, grouped};
 use crate::campaign::{BatchId, Progress, duration};
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
+use crate::cli::interruption::Interruption;
 use crate::cli::render::{self, DIM};
 use crate::cli::scratch::scratch_folder;
 use crate::clock::Clock;
@@ -35,21 +37,26 @@ const DOMAINS: i32 = 500;
 const PROVIDERS: usize = 10;
 
 /// Looks, and says what was seen.
-pub(super) async fn run(args: &ListArgs, common: &Common, clock: Clock) -> anyhow::Result<bool> {
+pub(super) async fn run(
+    args: ListArgs,
+    common: Common,
+    clock: Clock,
+    mut interruption: Interruption,
+) -> anyhow::Result<bool> {
     let scratch = scratch_folder()?;
+    let (is_quiet, folder) = (args.quiet, scratch.path().join("run"));
     let id = BatchId::new(clock.now()).to_string();
-    let mut job = Job::begin_in(scratch.path().join("run"), args, common, id)?;
+    let begin = move |new: &NewFolder| Job::begin_in(folder, &args, &common, id, new);
+    let mut job = new_folder::begin_interruptibly(begin, &mut interruption).await?;
     // A look is not worth a wait for name servers that fail: the run will ask them again.
     job.retry_window = Some(Duration::ZERO);
     for number in 0..job.files.len() {
         show_rows(&job, number)?;
     }
-    let mut backend = Backend::open(&job).await?;
-    let mut display = Display::new(args.quiet, clock);
-    let looked = tokio::select! {
-        looked = look(&job, &mut backend, &mut display, clock) => looked,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
+    let mut backend = interruption.unless_interrupted(Backend::open(&job)).await?;
+    let mut display = Display::new(is_quiet, clock);
+    let looking = look(&job, &mut backend, &mut display, clock);
+    let looked = interruption.unless_interrupted(looking).await;
     display.clear();
     backend.close().await;
     anstream::print!("{}", looked?);

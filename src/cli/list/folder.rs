@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,23 @@ use crate::listfile::{Format, Reader, ReaderOptions};
 /// The ending of a run's folder.
 pub(super) const ENDING: &str = ".mailvet";
 
-/// Removes a run's folder.
+/// The number of tries to remove a folder into which somebody still writes.
+const REMOVALS: usize = 10;
+
+/// Removes a run's folder, if it is there.
 pub(super) fn remove_folder(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder) {
-        tracing::warn!(folder = %folder.display(), %error, "could not be removed");
+    let is_filled = |error: &io::Error| error.kind() == io::ErrorKind::DirectoryNotEmpty;
+    // What an interrupted run had begun may make a file while the others are removed.
+    let removed = (0..REMOVALS)
+        .map(|_| fs::remove_dir_all(folder))
+        .find(|removed| !removed.as_ref().is_err_and(is_filled));
+    match removed {
+        Some(Ok(())) => {}
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        Some(Err(error)) => {
+            tracing::warn!(folder = %folder.display(), %error, "could not be removed");
+        }
+        None => tracing::warn!(folder = %folder.display(), "could not be removed: it is in use"),
     }
 }
 

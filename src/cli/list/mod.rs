@@ -13,6 +13,7 @@ mod dry_run;
 mod folder;
 mod job;
 mod job_file;
+mod new_folder;
 mod page;
 mod parts;
 mod paths;
@@ -31,6 +32,7 @@ mod write;
 use std::time::Duration;
 
 use super::common::Common;
+use super::interruption::Interruption;
 use super::render::{self, DIM};
 use super::summary;
 use crate::campaign::preflight::{Decision, grouped};
@@ -43,12 +45,13 @@ use crate::report::AccuracySummary;
 pub(super) use args::ListArgs;
 use backend::{Backend, Client};
 use job::Job;
+use new_folder::NewFolder;
 use page::RunAnswer;
 use submit::BatchSubmission;
 use watch::Display;
 use write::WrittenRun;
 
-/// The time that closing sessions may take after Ctrl-C.
+/// The time that closing sessions may take after an interruption.
 const STOPPING: Duration = Duration::from_millis(2500);
 
 /// The end of a run that did not fail.
@@ -62,29 +65,29 @@ enum Ending {
 /// `true`: the campaign may be sent.
 pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool> {
     let clock = Clock::start();
+    // Before anything is made that would be left behind.
+    let mut interruption = Interruption::listen()?;
     if args.dry_run {
-        return dry_run::run(&args, common, clock).await;
+        return dry_run::run(args, common.clone(), clock, interruption).await;
     }
-    let mut job = if args.resume {
-        Job::resume(&args, common)?
-    } else {
-        Job::begin(&args, common, BatchId::new(clock.now()).to_string())?
+    let (is_quiet, is_rest_agreed, common) = (args.quiet, args.yes, common.clone());
+    let begin = move |folder: &NewFolder| match args.resume {
+        true => Job::resume(&args, &common),
+        false => Job::begin(&args, &common, BatchId::new(clock.now()).to_string(), folder),
     };
-    let mut backend = match Backend::open(&job).await {
+    let mut job = new_folder::begin_interruptibly(begin, &mut interruption).await?;
+    let mut backend = match interruption.unless_interrupted(Backend::open(&job)).await {
         Ok(backend) => backend,
         Err(error) => return Err(unfinished(&job, error)),
     };
-    let mut display = Display::new(args.quiet, clock);
+    let mut display = Display::new(is_quiet, clock);
     let done = tokio::select! {
-        done = vet(&mut job, &mut backend, &mut display, args.yes, clock) => Some(done),
-        interrupted = tokio::signal::ctrl_c() => match interrupted {
-            Ok(()) => None,
-            Err(error) => Some(Err(error.into())),
-        },
+        done = vet(&mut job, &mut backend, &mut display, is_rest_agreed, clock) => Some(done),
+        () = interruption.wait() => None,
     };
     display.clear();
     let Some(done) = done else {
-        stop(backend).await;
+        stop(backend, &mut interruption).await;
         return Err(unfinished(&job, anyhow::anyhow!("interrupted")));
     };
     backend.close().await;
@@ -102,14 +105,14 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
 }
 
 /// Closes what is open, for as long as a person waits: the run can be gone on with in any case.
-async fn stop(backend: Backend) {
+async fn stop(backend: Backend, interruption: &mut Interruption) {
     anstream::eprintln!(
         "{DIM}stopping, and closing {}; Ctrl-C again leaves at once{DIM:#}",
         backend.sessions()
     );
     tokio::select! {
         _ = tokio::time::timeout(STOPPING, backend.close()) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = interruption.wait() => {}
     }
 }
 

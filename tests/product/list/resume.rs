@@ -91,6 +91,28 @@ fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
 }
 
 #[test]
+fn a_run_that_is_interrupted_before_its_list_was_read_leaves_nothing() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = process::begin(folder.path(), &["list", "-", "--sandbox", "-o", "out.csv"]);
+        // Nobody writes into it, and it stays open.
+        let input = child.stdin.take().unwrap();
+        let kept = folder.path().join("out.csv.mailvet/input-0");
+        while !kept.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it read");
+            std::thread::yield_now();
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("interrupted"), "{}", said(&output));
+        assert_eq!(names(&folder), [""; 0], "{signal}");
+    }
+}
+
+#[test]
 fn a_run_that_was_killed_goes_on_without_a_word() {
     let folder = folder_with("list.csv", SLOW);
     let mut child = begun(&folder);
