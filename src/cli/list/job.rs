@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
 use super::job_file::JobFile;
+use super::placed_file::{self, PlacedFile};
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
@@ -100,6 +101,9 @@ pub(super) struct Job {
     pub(super) request_id: String,
     /// The batch, once it was accepted.
     pub(super) batch_id: Option<String>,
+    /// The outputs that have their names already.
+    #[serde(default)]
+    pub(super) placed: Vec<PlacedFile>,
     /// Held as long as the run is worked on.
     #[serde(skip)]
     pub(super) lock: Option<fs::File>,
@@ -155,6 +159,7 @@ impl Job {
             }),
             request_id,
             batch_id: None,
+            placed: Vec::new(),
             lock: None,
         })
     }
@@ -193,7 +198,7 @@ impl Job {
                 .with_context(|| format!("{} cannot be made", folder.display()))?;
         }
         for (_, file) in self.outputs() {
-            paths::ensure_writable(&file, self.force)?;
+            paths::ensure_writable(&file, self.may_replace(&file))?;
         }
         Ok(())
     }
@@ -327,6 +332,22 @@ impl Job {
             [first, more @ ..] => format!("{} and {} more", first.name, more.len()),
             [] => String::new(),
         }
+    }
+
+    /// Gives a finished file its own name, or copies it to a stream.
+    pub(super) async fn place(&mut self, scratch: &Path, path: &Path) -> anyhow::Result<()> {
+        let may_replace = self.may_replace(path);
+        placed_file::persist_aside(scratch.to_owned(), path.to_owned(), may_replace).await?;
+        if !paths::is_stream(path) {
+            self.placed.push(PlacedFile::of_path(path)?);
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// `true` if what is at `path` may be written over: the run put it there, and did not end then.
+    fn may_replace(&self, path: &Path) -> bool {
+        self.force || PlacedFile::of_path(path).is_ok_and(|found| self.placed.contains(&found))
     }
 
     /// The run is over, or never began.

@@ -17,6 +17,7 @@ mod new_folder;
 mod page;
 mod parts;
 mod paths;
+mod placed_file;
 mod results;
 mod resume;
 mod retries;

@@ -32,12 +32,12 @@ pub(super) struct RunAnswer<'a> {
 
 /// Writes the page, if one is wanted.
 pub(super) async fn write_page(
-    job: &Job,
+    job: &mut Job,
     client: &mut Client,
     answer: RunAnswer<'_>,
     now: SystemTime,
 ) -> anyhow::Result<()> {
-    let Some(place) = &job.report else { return Ok(()) };
+    let Some(place) = job.report.clone() else { return Ok(()) };
     let RunAnswer { batch, progress, preflight, written, accuracy, asked_as } = answer;
     let time = |at: Option<prost_types::Timestamp>| at.and_then(from_message::time);
     let seen = &written.seen;
@@ -52,7 +52,7 @@ pub(super) async fn write_page(
         preflight: preflight.clone(),
         domains: breakdown(client, batch, TallyKind::Domain, TALLIES).await?,
         providers: breakdown(client, batch, TallyKind::Provider, TALLIES).await?,
-        files: files(written, place),
+        files: files(written, &place),
         suggestions: seen.suggestions,
         no_address: seen.no_address,
         excluded: seen.excluded,
@@ -68,7 +68,7 @@ pub(super) async fn write_page(
     let scratch = job.scratch("report");
     fs::write(&scratch, report::render(&data)?)
         .with_context(|| format!("{} cannot be written", scratch.display()))?;
-    paths::persist(&scratch, place, job.force)
+    job.place(&scratch, &place).await
 }
 
 /// The largest groups of a batch; none of one that nobody was asked about.

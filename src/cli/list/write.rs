@@ -9,7 +9,7 @@ use super::job::Job;
 use super::row_answers::{RowAnswers, Seen};
 use super::sink::{Packed, Sink, WrittenFile};
 use super::split::Split;
-use super::{paths, submit};
+use super::submit;
 use crate::listfile::Row;
 use crate::proto::Batch;
 use crate::report::ReportFileKind;
@@ -28,7 +28,7 @@ pub(super) struct WrittenRun {
 
 /// Writes the outputs of all lists, whole or not at all.
 pub(super) async fn write(
-    job: &Job,
+    job: &mut Job,
     client: &mut Client,
     batch: &Batch,
 ) -> anyhow::Result<WrittenRun> {
@@ -37,11 +37,11 @@ pub(super) async fn write(
     for number in 0..job.files.len() {
         write_list(job, number, &mut answers, &mut written).await?;
     }
-    for file in written.parts.iter().chain(&written.outputs) {
-        paths::persist(&file.scratch, &file.path, job.force)?;
-    }
     written.exclusion_notes = answers.exclusion_notes();
     written.seen = answers.seen;
+    for file in written.parts.iter().chain(&written.outputs) {
+        job.place(&file.scratch, &file.path).await?;
+    }
     Ok(written)
 }
 

@@ -113,6 +113,25 @@ fn a_run_that_is_interrupted_before_its_list_was_read_leaves_nothing() {
 }
 
 #[test]
+fn a_run_that_had_written_a_part_of_its_files_goes_on_and_writes_over_its_own_alone() {
+    let folder = folder_with("list.csv", LIST);
+    let begin = ["list.csv", "--sandbox", "--retry-window", "0s", "--report", "/dev/full"];
+    let output = run(folder.path(), &begin, b"");
+    assert!(said(&output).contains("/dev/full cannot be written"), "{}", said(&output));
+    let whole = read(&folder, "list.vetted.csv");
+    fs::write(folder.path().join("list.vetted.csv"), "changed since").unwrap();
+    let output = run(folder.path(), &["--resume", "--report", "r.html"], b"");
+    assert!(said(&output).contains("list.vetted.csv is already there"), "{}", said(&output));
+    fs::remove_file(folder.path().join("list.vetted.csv")).unwrap();
+    let output = run(folder.path(), &["--resume", "--report", "/dev/full"], b"");
+    assert!(said(&output).contains("/dev/full cannot be written"), "{}", said(&output));
+    let output = run(folder.path(), &["--resume", "--report", "r.html"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(&folder, "list.vetted.csv"), whole);
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv", "r.html"]);
+}
+
+#[test]
 fn a_run_that_was_killed_goes_on_without_a_word() {
     let folder = folder_with("list.csv", SLOW);
     let mut child = begun(&folder);
