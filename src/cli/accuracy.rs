@@ -26,7 +26,7 @@ pub(super) async fn run(args: &AccuracyArgs, common: &Common) -> anyhow::Result<
     };
     let accuracy = Accuracy::from_tallies(&tallies);
     if args.json {
-        anstream::println!("{}", to_json(&accuracy));
+        print_line!("{}", to_json(&accuracy));
     } else {
         print(&accuracy);
     }
@@ -36,40 +36,40 @@ pub(super) async fn run(args: &AccuracyArgs, common: &Common) -> anyhow::Result<
 fn print(accuracy: &Accuracy) {
     let Accuracy { right, decided, apart, reasons, kinds, calibration } = accuracy;
     if right.of == 0 && reasons.iter().all(|row| row.counts.mails() == 0) {
-        anstream::println!(
+        print_line!(
             "No verdict has an outcome yet: `mailvet outcomes add` takes what became of mail."
         );
     } else {
-        anstream::println!("right among decided  {}", share(*right));
+        print_line!("right among decided  {}", share(*right));
     }
-    anstream::println!("share decided        {}", share(*decided));
-    anstream::println!("apart                {} came back for other reasons", grouped(*apart));
+    print_line!("share decided        {}", share(*decided));
+    print_line!("apart                {} came back for other reasons", grouped(*apart));
     for line in wrapped(DEFINITIONS, TEXT) {
-        anstream::println!("{DIM}{line}{DIM:#}");
+        print_line!("{DIM}{line}{DIM:#}");
     }
     if !reasons.is_empty() {
-        anstream::println!("\n{DIM}  {}{DIM:#}", head("reason"));
+        print_line!("\n{DIM}  {}{DIM:#}", head("reason"));
     }
     for row in reasons {
-        anstream::println!("  {}", line(row.reason.name(), row));
+        print_line!("  {}", line(row.reason.name(), row));
     }
     if !kinds.is_empty() {
-        anstream::println!("\n{DIM}  {}{DIM:#}", head("provider, reason, age of evidence"));
+        print_line!("\n{DIM}  {}{DIM:#}", head("provider, reason, age of evidence"));
     }
     for row in kinds.iter().take(SHOWN) {
         let (provider, age) =
             row.part.as_ref().map_or(("", ""), |(provider, age)| (provider.as_str(), age.name()));
         let name = format!("{}, {}, {age}", printable(provider), row.reason.name());
-        anstream::println!("  {}", line(&name, row));
+        print_line!("  {}", line(&name, row));
     }
     if !calibration.sends.is_empty() {
-        anstream::println!("\n{DIM}  the last sends: gone, and what was expected{DIM:#}");
+        print_line!("\n{DIM}  the last sends: gone, and what was expected{DIM:#}");
     }
     for send in calibration.sends.iter().rev().take(SHOWN) {
         let seen = Share { count: send.gone, of: send.mails };
         let expected = send.expected.map_or_else(|| "-".to_owned(), |range| range.to_string());
         let day = rfc3339(send.at).chars().take(10).collect::<String>();
-        anstream::println!("  {day}  {}  {expected}", fit(&seen.to_string(), 34));
+        print_line!("  {day}  {}  {expected}", fit(&seen.to_string(), 34));
     }
 }
 

@@ -29,13 +29,13 @@ pub(super) fn run(command: &ApiKeyCommand) -> anyhow::Result<bool> {
             "{DIM}Its entry is in {}. The key, for its owner, is shown this once:{DIM:#}",
             file.display()
         );
-        anstream::println!("{}", issued.key);
+        print_line!("{}", issued.key);
         return Ok(true);
     }
     anstream::eprintln!("{DIM}The key, for its owner. It is shown this once:{DIM:#}");
-    anstream::println!("{}\n", issued.key);
+    print_line!("{}\n", issued.key);
     anstream::eprintln!("{DIM}Its entry, for the file that server.api_keys names:{DIM:#}");
-    anstream::print!("{}", issued.entry);
+    print_text!("{}", issued.entry);
     Ok(true)
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn run(args: CallbacksArgs, common: &Common) -> anyhow::Result<
         CallbacksCommand::Test { url } => {
             let request = TestCallbackRequest { url: url.clone() };
             let answer = client.test_callback(request).await?.into_inner();
-            anstream::println!("{}", trial(&url, answer.delivered, &answer.result));
+            print_line!("{}", trial(&url, answer.delivered, &answer.result));
             Ok(answer.delivered)
         }
     }
@@ -90,7 +90,7 @@ fn print(callback: &Callback) {
         next.unwrap_or_else(|| "-".to_owned()),
         callback.url.clone(),
     ];
-    anstream::println!("{}", fields.join("\t"));
+    print_line!("{}", fields.join("\t"));
 }
 
 #[cfg(test)]

@@ -22,12 +22,12 @@ pub(super) fn run(args: &ConfigArgs, common: &Common) -> anyhow::Result<bool> {
     let has_secrets = !secrets.is_empty();
     let text = config::commented(&config).context("the configuration cannot be printed")?;
     for key in secrets {
-        anstream::println!("# {key} is set, and not shown: it is a secret");
+        print_line!("# {key} is set, and not shown: it is a secret");
     }
     if has_secrets {
-        anstream::println!();
+        print_line!();
     }
-    anstream::print!("{text}");
+    print_text!("{text}");
     Ok(true)
 }
 
@@ -42,10 +42,10 @@ fn check(config: &Config) -> bool {
         }
     }
     for problem in &problems {
-        anstream::println!("{problem}");
+        print_line!("{problem}");
     }
     if problems.is_empty() {
-        anstream::println!("nothing in this configuration keeps serve from starting");
+        print_line!("nothing in this configuration keeps serve from starting");
     }
     problems.is_empty()
 }

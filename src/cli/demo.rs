@@ -39,7 +39,7 @@ pub(super) struct DemoSite {
 
 pub(super) async fn run(common: &Common) -> anyhow::Result<bool> {
     let (vetted, counts) = with_service(common, Table::new(), async |site: &DemoSite| {
-        anstream::println!(
+        print_line!(
             "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {}, \
              and a client that has it vet a list of {} addresses.\n",
             site.sandbox.counts().exchangers.len(),
@@ -54,11 +54,11 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<bool> {
     print_table(&verifications);
     let progress = from_message::progress(&batch)?;
     let preflight = from_message::preflight(&batch)?;
-    anstream::print!(
+    print_text!(
         "\n{}",
         summary::text(&preflight, &progress, render::terminal_width(std::io::stdout()))
     );
-    anstream::println!(
+    print_line!(
         "\n{DIM}The mail world counted {} connections, {} RCPT, {} DNS queries and {} messages.{DIM:#}",
         counts.total().connections,
         counts.total().rcpt,
@@ -151,7 +151,7 @@ pub(super) async fn vet(
 fn print_table(verifications: &[Verification]) {
     const ADDRESS: usize = 34;
     const WORDS: usize = render::WIDTH - ADDRESS - 13 - 12 - 21 - 4;
-    anstream::println!(
+    print_line!(
         "{DIM}{} {} {} {} the server's own words{DIM:#}",
         render::fit("address", ADDRESS),
         render::fit("verdict", 13),
@@ -161,7 +161,7 @@ fn print_table(verifications: &[Verification]) {
     for v in verifications {
         let verdict = enum_name(v.verdict().as_str_name(), "VERDICT_");
         let style = render::style(&verdict);
-        anstream::println!(
+        print_line!(
             "{} {style}{}{style:#} {} {} {DIM}{}{DIM:#}",
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),

@@ -22,7 +22,7 @@ async fn show(site: &DemoSite) -> anyhow::Result<()> {
     let sample = site.store.path().join("sample.csv");
     std::fs::write(&sample, sample_list(&site.list))?;
     demo::vet(site.address, site.list.clone()).await?;
-    anstream::println!(
+    print_line!(
         "The page: {GOOD}http://{}/console/{GOOD:#}\nA list to drop on it: {}\n\n{DIM}It \
          looks at a mail world on loopback, and no further. Stop it with Ctrl-C.{DIM:#}",
         site.address,

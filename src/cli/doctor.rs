@@ -56,7 +56,7 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     let mut report = report?;
     report.findings.extend(look_at_store(&store).await);
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&DoctorJson::new(&report, took))?);
+        print_line!("{}", serde_json::to_string(&DoctorJson::new(&report, took))?);
     } else {
         print(&report, took);
     }
@@ -160,7 +160,7 @@ fn print(report: &Report, took: Duration) {
         let identity = finding.identity.as_deref();
         if group != Some(identity) {
             let gap = if group.is_some() { "\n" } else { "" };
-            anstream::println!("{gap}{}", heading(identity));
+            print_line!("{gap}{}", heading(identity));
             group = Some(identity);
         }
         print_finding(finding);
@@ -205,7 +205,7 @@ fn print_finding(finding: &Diagnosis) {
     let seen = render::printable(&format!("{subject}{}", finding.seen));
     let seen =
         render::wrapped(&seen, render::WIDTH - INDENT).join(&format!("\n{}", " ".repeat(INDENT)));
-    anstream::println!("  {style}{word}{style:#} {} {seen}", render::fit(finding.id, 18));
+    print_line!("  {style}{word}{style:#} {} {seen}", render::fit(finding.id, 18));
 }
 
 fn print_advice(finding: &Diagnosis) {
@@ -213,7 +213,7 @@ fn print_advice(finding: &Diagnosis) {
         let lines = render::wrapped(&render::printable(text), render::WIDTH - INDENT - 6);
         for (at, line) in lines.iter().enumerate() {
             let label = if at == 0 { label } else { "" };
-            anstream::println!("{}{DIM}{label:<5} {line}{DIM:#}", " ".repeat(INDENT));
+            print_line!("{}{DIM}{label:<5} {line}{DIM:#}", " ".repeat(INDENT));
         }
     }
 }
@@ -240,7 +240,7 @@ fn sum(report: &Report) -> (Style, String) {
 fn print_sum(report: &Report, took: Duration) {
     let (style, sentence) = sum(report);
     let count = |status| report.count(status);
-    anstream::println!(
+    print_line!(
         "\n{style}{sentence}{style:#}  {DIM}{} pass, {} warn, {} fail, {} skipped, in {:.1} \
          s{DIM:#}",
         count(Status::Pass),

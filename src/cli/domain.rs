@@ -54,15 +54,15 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
     started.close_in_time().await;
     let report = report?;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&json(&report, history, policies))?);
+        print_line!("{}", serde_json::to_string(&json(&report, history, policies))?);
     } else {
         print(&report, now);
         let strict = report.posture.iter().flat_map(posture_lines);
         for line in strict.chain(policies.iter().flat_map(PublishedPolicies::lines)) {
-            anstream::println!("  {DIM}{line}{DIM:#}");
+            print_line!("  {DIM}{line}{DIM:#}");
         }
         if let Some(DomainMail { sent, bounced, gone }) = history {
-            anstream::println!(
+            print_line!(
                 "  {DIM}your own mail: sent {sent}, bounced {bounced} ({gone} as gone) in {} \
                  days{DIM:#}",
                 HISTORY.as_secs() / 86_400
@@ -207,7 +207,7 @@ fn print(report: &DomainReport, now: SystemTime) {
         Route::NoSuchDomain => (BAD, "does not exist".into()),
         Route::NoMail => (BAD, "exists and has no mail host".into()),
     };
-    anstream::println!("{style}{}{style:#} {sentence}", facts.domain);
+    print_line!("{style}{}{style:#} {sentence}", facts.domain);
     for asked in &report.exchangers {
         let addresses: Vec<String> = asked.addresses.iter().map(ToString::to_string).collect();
         let where_to =
@@ -221,29 +221,29 @@ fn print(report: &DomainReport, now: SystemTime) {
                 }
             }
         });
-        anstream::println!(
+        print_line!(
             "  {:>5}  {}  {where_to}{DIM}{operator}{DIM:#}",
             exchanger.preference,
             exchanger.host
         );
     }
     for note in &facts.notes {
-        anstream::println!("  {DIM}note: {note}{DIM:#}");
+        print_line!("  {DIM}note: {note}{DIM:#}");
     }
     if report.traits.disposable {
-        anstream::println!("  {DIM}hands out throw-away addresses{DIM:#}");
+        print_line!("  {DIM}hands out throw-away addresses{DIM:#}");
     }
     if report.traits.free_provider {
-        anstream::println!("  {DIM}a free provider{DIM:#}");
+        print_line!("  {DIM}a free provider{DIM:#}");
     }
     if let Some(service) = report.parking {
-        anstream::println!("  {DIM}parked at {}{DIM:#}", service.name);
+        print_line!("  {DIM}parked at {}{DIM:#}", service.name);
     }
     if let Some(report) = &report.registration {
-        anstream::println!("  {DIM}registration: {}{DIM:#}", registration(report));
+        print_line!("  {DIM}registration: {}{DIM:#}", registration(report));
     }
     let left = facts.valid_until.duration_since(now).unwrap_or_default().as_secs();
     let origin = if report.facts.from_cache { "from cache" } else { "fresh" };
     let left = humantime::format_duration(Duration::from_secs(left));
-    anstream::println!("  {DIM}{origin}, valid for {left}{DIM:#}");
+    print_line!("  {DIM}{origin}, valid for {left}{DIM:#}");
 }

@@ -52,10 +52,10 @@ pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
         ..ReplyView::from_text(reply)
     };
     let Explanation { meaning, rule, .. } = classifier.explain(&view);
-    anstream::println!("{}: {}", meaning.name(), meaning.sentence());
-    anstream::println!("{DIM}rule {rule}{DIM:#}");
+    print_line!("{}: {}", meaning.name(), meaning.sentence());
+    print_line!("{DIM}rule {rule}{DIM:#}");
     if let Some(rule) = classifier.rules().find(|facts| *facts.name == *rule) {
-        anstream::println!("{DIM}source: {}{DIM:#}", rule.source);
+        print_line!("{DIM}source: {}{DIM:#}", rule.source);
     }
     Ok(true)
 }

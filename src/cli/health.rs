@@ -30,15 +30,15 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
     .await;
     match answer {
         Ok(ServingStatus::Serving) => {
-            anstream::println!("{url} is serving");
+            print_line!("{url} is serving");
             Ok(true)
         }
         Ok(status) => {
-            anstream::println!("{url} is {}", status.as_str_name());
+            print_line!("{url} is {}", status.as_str_name());
             Ok(false)
         }
         Err(error) => {
-            anstream::println!("{url} does not answer: {}", message(&error));
+            print_line!("{url} does not answer: {}", message(&error));
             Ok(false)
         }
     }

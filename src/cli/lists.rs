@@ -8,7 +8,7 @@ use crate::lists::ListsHandle;
 
 pub(super) fn run(common: &Common) -> anyhow::Result<bool> {
     let lists = ListsHandle::open(&common.load(Table::new())?.lists)?.current();
-    anstream::println!(
+    print_line!(
         "{DIM}{} {:>7} {:>7}  {} {} source{DIM:#}",
         render::fit("list", 22),
         "adds",
@@ -17,7 +17,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<bool> {
         render::fit("licence", 10),
     );
     for source in lists.sources() {
-        anstream::println!(
+        print_line!(
             "{} {:>7} {:>7}  {} {} {}",
             render::fit(source.name(), 22),
             source.count,
@@ -27,6 +27,6 @@ pub(super) fn run(common: &Common) -> anyhow::Result<bool> {
             source.origin,
         );
     }
-    anstream::println!("{DIM}{} octets in memory{DIM:#}", lists.memory_bytes());
+    print_line!("{DIM}{} octets in memory{DIM:#}", lists.memory_bytes());
     Ok(true)
 }

@@ -1,5 +1,9 @@
 //! The command line.
 
+// Its macros are used by what follows.
+#[macro_use]
+mod stdout;
+
 mod accuracy;
 mod api_key;
 mod args;
@@ -30,7 +34,6 @@ mod render;
 mod sandboxed;
 mod scratch;
 mod serve;
-mod stdout;
 mod store;
 pub mod summary;
 mod syntax;
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Err(error) => return failed(&anyhow::anyhow!("the runtime cannot start: {error}")),
     };
     let outcome = runtime.block_on(run(cli));
+    let outcome = outcome.and_then(|is_yes| stdout::ensure_written().map(|()| is_yes));
     // Reading standard input blocks a thread that cannot be interrupted: do not wait for it.
     runtime.shutdown_background();
     match outcome {

@@ -1,6 +1,60 @@
-//! Standard output that a reader may close before its end, as `head` does.
+//! Standard output that a reader may close before its end, as `head` does, and that may be a file on
+//! a full disk.
 
+use std::fmt;
 use std::io::{self, Write, stdout};
+use std::sync::OnceLock;
+
+/// The first fault of standard output, in words.
+static FAULT: OnceLock<String> = OnceLock::new();
+
+/// Prints formatted text as `print!` does; a fault is told by [`ensure_written`].
+macro_rules! print_text {
+    ($($part:tt)*) => {
+        $crate::cli::stdout::print(format_args!($($part)*))
+    };
+}
+
+/// Prints a line as `println!` does; a fault is told by [`ensure_written`].
+macro_rules! print_line {
+    () => {
+        $crate::cli::stdout::print(format_args!("\n"))
+    };
+    ($($part:tt)*) => {
+        $crate::cli::stdout::print(format_args!("{}\n", format_args!($($part)*)))
+    };
+}
+
+/// Prints `text`, with colour where that is wanted. After a fault nothing more is printed: a file
+/// with a gap would look whole.
+pub(super) fn print(text: fmt::Arguments<'_>) {
+    if FAULT.get().is_none() {
+        note_fault(anstream::stdout().lock().write_fmt(text));
+    }
+}
+
+/// Remembers a fault, unless it is that the reader has seen enough.
+fn note_fault(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first one says it.
+        let _earlier = FAULT.set(error.to_string());
+    }
+}
+
+/// Finds out whether all that was printed so far is written.
+///
+/// # Errors
+///
+/// If it could not be.
+pub(super) fn ensure_written() -> anyhow::Result<()> {
+    note_fault(stdout().flush());
+    match FAULT.get() {
+        Some(fault) => anyhow::bail!("standard output cannot be written: {fault}"),
+        None => Ok(()),
+    }
+}
 
 /// Prints `text`. A reader that has seen enough is no failure of ours.
 ///

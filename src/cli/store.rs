@@ -20,7 +20,7 @@ pub(super) async fn run(command: &StoreCommand, common: &Common) -> anyhow::Resu
     anyhow::ensure!(has_url, "store.url names no database: set it in the configuration");
     match command {
         StoreCommand::Migrate => {
-            anstream::println!("{}", postgres::migrate(&config.store).await?);
+            print_line!("{}", postgres::migrate(&config.store).await?);
             Ok(true)
         }
         StoreCommand::Check => check(&config.store).await,
@@ -45,11 +45,11 @@ fn style(status: SettingStatus) -> (Style, &'static str) {
 
 fn print(finding: &SettingFinding) {
     let (style, word) = style(finding.status);
-    anstream::println!("{style}{word}{style:#}  {}", render::printable(&finding.seen));
+    print_line!("{style}{word}{style:#}  {}", render::printable(&finding.seen));
     for (label, text) in [("means", finding.means), ("do", finding.remedy)] {
         for (at, line) in render::wrapped(text, render::WIDTH - 13).iter().enumerate() {
             let label = if at == 0 { label } else { "" };
-            anstream::println!("      {DIM}{label:<5} {line}{DIM:#}");
+            print_line!("      {DIM}{label:<5} {line}{DIM:#}");
         }
     }
 }

@@ -51,22 +51,22 @@ fn print(input: &str) -> bool {
     let shown = render::printable(input);
     let valid = match Address::parse(input) {
         Ok(address) => {
-            anstream::println!("{GOOD}valid{GOOD:#}    {shown}");
+            print_line!("{GOOD}valid{GOOD:#}    {shown}");
             let identity = address.identity();
-            anstream::println!("         {DIM}canonical: {}{DIM:#}", identity.person());
+            print_line!("         {DIM}canonical: {}{DIM:#}", identity.person());
             if address.needs_smtputf8() {
-                anstream::println!("         {DIM}needs SMTPUTF8 (RFC 6531){DIM:#}");
+                print_line!("         {DIM}needs SMTPUTF8 (RFC 6531){DIM:#}");
             }
             true
         }
         Err(error) => {
-            anstream::println!("{BAD}invalid{BAD:#}  {shown}");
-            anstream::println!("         {}: {error}", error.kind.name());
+            print_line!("{BAD}invalid{BAD:#}  {shown}");
+            print_line!("         {}: {error}", error.kind.name());
             false
         }
     };
     if let Some(suggestion) = suggest::suggest(input) {
-        anstream::println!("         did you mean {}?", suggestion.address.wire_utf8());
+        print_line!("         did you mean {}?", suggestion.address.wire_utf8());
     }
     valid
 }

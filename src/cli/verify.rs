@@ -15,6 +15,7 @@ use super::depth::DepthArg;
 use super::registration::{registration, registration_flags};
 use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;
+use super::stdout;
 use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
 use crate::grpc;
@@ -52,10 +53,12 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
         if args.json {
             let message = grpc::verification(verification);
-            anstream::println!("{}", proto::json::to_string("Verification", &message)?);
+            print_line!("{}", proto::json::to_string("Verification", &message)?);
         } else {
             print(&verification, args.transcript, clock);
         }
+        // Nobody is asked for answers that go nowhere.
+        stdout::ensure_written()?;
     }
     drop(verifications);
     started.close_in_time().await;
@@ -130,40 +133,38 @@ async fn next_line(input: &mut BufReader<Stdin>) -> std::io::Result<Option<Strin
 fn print(verification: &Verification, transcript: bool, clock: Clock) {
     let judgement = &verification.judgement;
     let style = render::style(judgement.verdict.name());
-    anstream::println!(
+    print_line!(
         "{style}{:<13}{style:#} {}  {DIM}-> {}{DIM:#}",
         judgement.verdict.name(),
         render::printable(&verification.address),
         action(verification, clock),
     );
     for reason in &judgement.reasons {
-        anstream::println!("              {}: {}", reason.name(), reason.sentence());
+        print_line!("              {}: {}", reason.name(), reason.sentence());
     }
     if let Some(error) = &verification.syntax_error {
-        anstream::println!("              {error}");
+        print_line!("              {error}");
     }
     if let Some(said) = said(verification) {
-        anstream::println!("              {DIM}{said}{DIM:#}");
+        print_line!("              {DIM}{said}{DIM:#}");
     }
     if let Some(suggestion) = &verification.suggestion {
-        anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
+        print_line!("              did you mean {BAD}{suggestion}{BAD:#}?");
     }
     if let Some(mail) = &verification.evidence.delivered {
         let day = rfc3339(mail.at).chars().take(10).collect::<String>();
         let source = printable(&mail.source);
-        anstream::println!(
-            "              {DIM}own mail arrived there on {day}, source: {source}{DIM:#}"
-        );
+        print_line!("              {DIM}own mail arrived there on {day}, source: {source}{DIM:#}");
     }
     if let Some(mail) = &verification.evidence.own_mail {
-        anstream::println!("              {DIM}own mail to the domain: {mail}{DIM:#}");
+        print_line!("              {DIM}own mail to the domain: {mail}{DIM:#}");
     }
     if let Some(report) = &verification.evidence.registration {
-        anstream::println!("              {DIM}registration: {}{DIM:#}", registration(report));
+        print_line!("              {DIM}registration: {}{DIM:#}", registration(report));
     }
     let flags = verification.flag_names();
     if !flags.is_empty() {
-        anstream::println!("              {DIM}flags: {}{DIM:#}", flags.join(", "));
+        print_line!("              {DIM}flags: {}{DIM:#}", flags.join(", "));
     }
     if transcript {
         print_transcript(verification);
@@ -215,7 +216,7 @@ fn print_transcript(verification: &Verification) {
             Speaker::Server => "<",
             Speaker::Event => "*",
         };
-        anstream::println!(
+        print_line!(
             "              {DIM}{:>7.1} ms {} {mark}{DIM:#} {}",
             said.line.after.as_secs_f64() * 1000.0,
             said.exchanger,

@@ -29,6 +29,31 @@ fn json_lines(output: &Output) -> Vec<BTreeMap<String, Value>> {
 }
 
 #[test]
+fn an_answer_that_cannot_be_written_is_a_fault_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("list.csv"), "email\njane.doe@acme.test\n").unwrap();
+    for args in [
+        &["explain", "550 5.1.1 no such user"][..],
+        &["syntax", "jane@acme.test"],
+        &["lists"],
+        &["verify", "--sandbox", "jane.doe@acme.test"],
+        &["list", "--sandbox", "list.csv"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
+        command.args(args).current_dir(folder.path()).env_clear().stdin(Stdio::null());
+        let output = command.stdout(full).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("standard output cannot be written"), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+    // The files of the list are whole, and nothing is left to go on with.
+    assert!(folder.path().join("list.vetted.csv").exists());
+    assert!(!folder.path().join("list.vetted.csv.mailvet").exists());
+}
+
+#[test]
 fn verify_prints_the_documented_keys_and_exits_by_the_verdict() {
     let output = mailvet(&["verify", "--sandbox", "--json", "jane.doe@acme.test"], "");
     let lines = json_lines(&output);

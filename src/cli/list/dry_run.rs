@@ -59,7 +59,7 @@ pub(super) async fn run(
     let looked = interruption.unless_interrupted(looking).await;
     display.clear();
     backend.close().await;
-    anstream::print!("{}", looked?);
+    print_text!("{}", looked?);
     Ok(true)
 }
 
@@ -79,7 +79,7 @@ fn show_rows(job: &Job, number: usize) -> anyhow::Result<()> {
         let addresses =
             if addresses.is_empty() { "no address".into() } else { addresses.join(", ") };
         let note = if row.is_cleaned() { " (cleaned)" } else { "" };
-        anstream::println!("  row {}: {}{DIM}{note}{DIM:#}", row.number(), printable(&addresses));
+        print_line!("  row {}: {}{DIM}{note}{DIM:#}", row.number(), printable(&addresses));
     }
     Ok(())
 }

@@ -221,7 +221,7 @@ fn say(
     if let Some(report) = &job.report {
         text += &format!("{DIM}the report is in{DIM:#} {}\n", report.display());
     }
-    anstream::print!("{text}");
+    print_text!("{text}");
 }
 
 /// Says what a list was found to be, and which columns of it keep nobody from being written to.

@@ -90,7 +90,7 @@ pub(super) fn run(args: &AddArgs, common: &Common) -> anyhow::Result<bool> {
     read?;
     let summary = adding.summary;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&summary)?);
+        print_line!("{}", serde_json::to_string(&summary)?);
     } else {
         print(&summary);
     }
@@ -177,24 +177,24 @@ impl Adding<'_> {
 
 fn print(summary: &AddSummary) {
     let AddSummary { taken, repeated, not_counted, not_understood, kinds, first } = summary;
-    anstream::println!(
+    print_line!(
         "{taken} taken, {repeated} repeated, {not_counted} not counted, {not_understood} not \
          understood"
     );
     if taken + repeated + not_counted + not_understood == 0 {
-        anstream::println!(
+        print_line!(
             "{DIM}Nothing in it tells what became of mail: is it the log of deliveries, and in a form \
              that is known?{DIM:#}"
         );
     }
     for (kind, count) in kinds {
-        anstream::println!("  {count:>8}  {kind}");
+        print_line!("  {count:>8}  {kind}");
     }
     for LeftOut { source, line, why } in first {
-        anstream::println!("  {BAD}{}:{line}{BAD:#} {why}", printable(source));
+        print_line!("  {BAD}{}:{line}{BAD:#} {why}", printable(source));
     }
     if *not_counted > 0 {
-        anstream::println!(
+        print_line!(
             "{DIM}Anyone can write a bounce. One counts if it came to an address with a token of \
              `mailvet outcomes token`, or is about an address that a log, a service or a list \
              of yours names; --trust-bounces counts all.{DIM:#}"

@@ -94,27 +94,27 @@ pub(super) async fn import(args: &ImportArgs, common: &Common) -> anyhow::Result
         }
     }
     taken += store.import(waiting).await?;
-    anstream::println!("{taken} taken, {} repeated", count - taken);
+    print_line!("{taken} taken, {} repeated", count - taken);
     Ok(true)
 }
 
 pub(super) async fn erase(args: &EraseArgs, common: &Common) -> anyhow::Result<bool> {
     let address = parse(&args.address)?;
     let count = open(common).await?.erase(&address).await?;
-    anstream::println!("{count} removed");
+    print_line!("{count} removed");
     Ok(count > 0)
 }
 
 pub(super) async fn forget(args: &ForgetArgs, common: &Common) -> anyhow::Result<bool> {
     let count = open(common).await?.forget_before(args.before).await?;
-    anstream::println!("{count} removed");
+    print_line!("{count} removed");
     Ok(true)
 }
 
 pub(super) async fn print_tokens(args: &TokenArgs, common: &Common) -> anyhow::Result<bool> {
     let store = open(common).await?;
     for text in &args.addresses {
-        anstream::println!("{}", store.token(&parse(text)?).await?);
+        print_line!("{}", store.token(&parse(text)?).await?);
     }
     Ok(true)
 }

@@ -123,11 +123,8 @@ fn print(file: &str, notice: &RecipientNotice) {
         _ => render::DIM,
     };
     let (file, recipient) = (printable(file), printable(recipient));
-    anstream::println!(
-        "{DIM}{file}{DIM:#}  {style}{:<12}{style:#}  {recipient}",
-        notice.kind.name()
-    );
+    print_line!("{DIM}{file}{DIM:#}  {style}{:<12}{style:#}  {recipient}", notice.kind.name());
     if !notice.words.is_empty() {
-        anstream::println!("    {DIM}{}{DIM:#}", printable(&notice.words));
+        print_line!("    {DIM}{}{DIM:#}", printable(&notice.words));
     }
 }
