@@ -41,6 +41,10 @@ pub enum OutcomeStoreError {
         /// The place of the outcomes.
         store: String,
     },
+    /// It holds tables, and not those of outcomes.
+    #[cfg(feature = "sqlite")]
+    #[error("{} is the database of another program: name another file with outcomes.file", .0.display())]
+    Foreign(PathBuf),
     /// It was written by a later mailvet.
     #[error(
         "{store} is of version {found}, and this mailvet knows version {known}: use the newer mailvet"

@@ -142,9 +142,18 @@ pub(super) fn check(connection: &Connection, path: &Path, tables: &str) -> Resul
         return Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION });
     }
     if found == 0 {
+        // The tables and the version are of one commit.
+        if has_tables(connection).map_err(wrong)? {
+            let reason = "it is the database of another program".to_owned();
+            return Err(OpenError::damaged(path.to_owned(), reason));
+        }
         create(connection, tables).map_err(wrong)?;
     }
     Ok(())
+}
+
+fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))
 }
 
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -60,9 +60,13 @@ impl SqliteOutcomes {
                 std::fs::create_dir_all(folder)
                     .map_err(|error| OutcomeStoreError::of_io(folder, error))?;
             }
-        } else if !key_file.exists() {
-            let store = path.display().to_string();
-            return Err(OutcomeStoreError::NoKey { key: key_file, store });
+        } else {
+            // Before anything is written to it, or said of its key.
+            ensure_own(path)?;
+            if !key_file.exists() {
+                let store = path.display().to_string();
+                return Err(OutcomeStoreError::NoKey { key: key_file, store });
+            }
         }
         // Before anything else, so that no file is ever without its key.
         let key = AddressKey::open(&key_file, is_new)
@@ -120,6 +124,15 @@ impl SqliteOutcomes {
             run().map_err(|error| file.failed(&error))
         })
         .await?
+    }
+}
+
+/// Refuses the database of another program at `path`.
+fn ensure_own(path: &Path) -> Result<(), OutcomeStoreError> {
+    match Connection::open(path).and_then(|connection| schema::is_foreign(&connection)) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OutcomeStoreError::Foreign(path.to_owned())),
+        Err(error) => Err(OutcomeStoreError::of_database(&path.display(), &error)),
     }
 }
 

@@ -132,6 +132,15 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// `true` if the file holds something, and not outcomes: it is another program's. Every version of
+/// the file has their table from its first commit on.
+pub(super) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master)
+                   AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'outcomes')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }

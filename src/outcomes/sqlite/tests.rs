@@ -41,6 +41,18 @@ async fn others_cannot_read_the_key_and_a_store_without_it_is_refused() {
 }
 
 #[tokio::test]
+async fn the_database_of_another_program_is_refused_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE contacts (name TEXT)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = OutcomeStore::open(&path, &Config::default()).await.err().unwrap();
+    assert!(error.to_string().contains("other.db is the database of another program"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(!folder.path().join("outcomes.key").exists());
+}
+
+#[tokio::test]
 async fn no_file_is_made_where_its_key_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
     let (path, secrets) = (file(&folder), folder.path().join("secrets"));

@@ -188,6 +188,19 @@ async fn a_damaged_catalog_is_named() {
 }
 
 #[tokio::test]
+async fn the_database_of_another_program_is_no_catalog() {
+    let scratch = Scratch::new();
+    let catalog = scratch.0.path().join("catalog.db");
+    Connection::open(&catalog).unwrap().execute_batch("CREATE TABLE contacts (name TEXT)").unwrap();
+    let error = refused(scratch.0.path()).to_string();
+    assert!(error.contains("it is the database of another program"), "{error}");
+    let tables = "SELECT count(*) FROM sqlite_master";
+    let tables: i64 =
+        Connection::open(&catalog).unwrap().query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1, "nothing was made in it");
+}
+
+#[tokio::test]
 async fn a_damaged_batch_is_set_aside_and_the_others_go_on() {
     let scratch = Scratch::new();
     let queue = scratch.open();
