@@ -118,14 +118,25 @@ async fn stop(backend: Backend, interruption: &mut Interruption) {
 }
 
 /// The error of a job that ended early, with the way to go on; one of which nothing was accepted
-/// is taken away.
+/// is taken away, unless it holds the only copy of a list with which another try may succeed.
 fn unfinished(job: &Job, error: anyhow::Error) -> anyhow::Error {
-    let is_begun = job.is_accepted() || job.files.iter().any(|file| file.is_spooled);
-    if !is_begun {
+    let is_only_copy = job.files.iter().any(|file| file.is_spooled);
+    if !job.is_accepted() && (!is_only_copy || submit::is_fault_of_list(&error)) {
         job.remove();
         return error;
     }
+    if is_batch_gone(&error) {
+        return error.context(
+            "not finished, and the service has its batch no longer: start anew with --restart",
+        );
+    }
     error.context(format!("not finished; go on with `{}`", job.how_to_go_on()))
+}
+
+/// `true` if the service said that it knows nothing of what was asked for.
+fn is_batch_gone(error: &anyhow::Error) -> bool {
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<tonic::Status>());
+    status.is_some_and(|status| status.code() == tonic::Code::NotFound)
 }
 
 async fn vet(

@@ -1,6 +1,7 @@
 //! Going on with a run: under the questions it was begun with, and the output that is wanted now.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -26,13 +27,14 @@ impl Job {
             [] => folder::only_folder()?,
             lists => run_folder(args, lists)?,
         };
-        let text = fs::read(folder.join(JOB)).with_context(|| {
-            format!(
+        let text = match fs::read(folder.join(JOB)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => anyhow::bail!(
                 "there is no unfinished run in {}; name the folder beside its output, or start one \
                  without --resume",
                 folder.display()
-            )
-        })?;
+            ),
+            read => read.with_context(|| format!("{} cannot be read", folder.display()))?,
+        };
         let mut job: Self = serde_json::from_slice(&text).with_context(|| {
             format!("{} is damaged; start anew with --restart", folder.display())
         })?;
@@ -40,6 +42,7 @@ impl Job {
         job.folder = folder;
         job.refuse_other_questions(args, common)?;
         job.refuse_unnamed_server(args)?;
+        job.ensure_lists_readable()?;
         job.take_output_flags(args)?;
         // What was sent is left as it was sent; nothing was so far.
         if !job.is_accepted() {
@@ -87,6 +90,16 @@ impl Job {
                 "{flag} differs from what the run was begun with: leave it out, or start anew \
                  with --restart"
             );
+        }
+        Ok(())
+    }
+
+    /// Refuses to ask anybody where a list is gone: its rows are read again at the end.
+    fn ensure_lists_readable(&self) -> anyhow::Result<()> {
+        for list in (0..self.files.len()).map(|number| self.input(number)) {
+            fs::File::open(&list).with_context(|| {
+                format!("{} cannot be read: put it back, then go on", list.display())
+            })?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::digest::{Digesting, Hashing};
 use super::job::Job;
 use super::rows::{RowPlan, RowQuestion};
 use crate::cli::depth::DepthArg;
-use crate::listfile::{self, Layout, Reader, Remedies, Row};
+use crate::listfile::{self, Layout, ListFileError, Reader, Remedies, Row};
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{
     self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, UploadBatchRequest,
@@ -43,6 +43,21 @@ pub(super) struct ReadLists {
     pub(super) rows: u64,
     /// What was out of the ordinary, in words.
     pub(super) notes: Vec<String>,
+}
+
+/// There is nobody on the lists.
+#[derive(Debug, thiserror::Error)]
+#[error("no row holds an address to verify; is it the right column?")]
+struct NoAddressToVerify;
+
+/// `true` if `error` is about what the lists hold, which another try finds as well.
+pub(super) fn is_fault_of_list(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| match cause.downcast_ref::<ListFileError>() {
+        // The machine failed, and may have room or a disk again.
+        Some(ListFileError::Read { .. } | ListFileError::Write(_)) => false,
+        Some(_) => true,
+        None => cause.is::<NoAddressToVerify>(),
+    })
 }
 
 /// The options for reading a list.
@@ -197,7 +212,7 @@ fn read(
         found.notes.extend(notes.map(named));
     }
     if found.rows == 0 {
-        anyhow::ensure!(has_excluded, "no row holds an address to verify; is it the right column?");
+        anyhow::ensure!(has_excluded, NoAddressToVerify);
         return Ok(None);
     }
     if !page.is_empty() {

@@ -113,6 +113,42 @@ fn a_run_that_is_interrupted_before_its_list_was_read_leaves_nothing() {
 }
 
 #[test]
+fn a_list_from_a_pipe_with_nobody_on_it_is_no_run_to_go_on_with() {
+    for list in ["", "email\nx\n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &["-", "--sandbox", "-o", "out.csv"], list.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(!said(&output).contains("--resume"), "{}", said(&output));
+        assert_eq!(names(&folder), [""; 0]);
+    }
+    // One that waits for its service is kept: the pipe is not read again.
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["-", "--server", "http://127.0.0.1:1", "-o", "out.csv"];
+    let output = run(folder.path(), &args, LIST.as_bytes());
+    assert!(said(&output).contains("--resume"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_without_its_list_or_its_batch_says_so_before_anybody_is_asked() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::rename(at("list.csv"), at("moved.csv")).unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert!(said(&output).contains("list.csv cannot be read: put it back"), "{}", said(&output));
+    fs::rename(at("moved.csv"), at("list.csv")).unwrap();
+    fs::remove_dir_all(at("list.vetted.csv.mailvet/store")).unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert!(said(&output).contains("start anew with --restart"), "{}", said(&output));
+    assert!(!said(&output).contains("go on with"), "{}", said(&output));
+    let output = run(folder.path(), &["--resume", "nowhere.mailvet"], b"");
+    assert!(said(&output).contains("no unfinished run in nowhere.mailvet"), "{}", said(&output));
+    assert!(!said(&output).contains("os error"), "{}", said(&output));
+}
+
+#[test]
 fn a_run_that_had_written_a_part_of_its_files_goes_on_and_writes_over_its_own_alone() {
     let folder = folder_with("list.csv", LIST);
     let begin = ["list.csv", "--sandbox", "--retry-window", "0s", "--report", "/dev/full"];
