@@ -14,6 +14,9 @@ pub enum ExclusionError {
          SHA-256): give a list with one in each row, and write a domain as @example.com"
     )]
     NoEntry,
+    /// There are only domains that may be there by mistake; the sentence names them.
+    #[error("{0}")]
+    Doubtful(String),
     /// A cell is longer than is read of one: whoever stands in the rest would get mail.
     #[error(
         "row {row}, line {line}, has a cell of more than 100 addresses or 4096 bytes, which is not \

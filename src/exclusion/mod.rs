@@ -106,7 +106,11 @@ impl ExclusionList<'_> {
             layout = reading.read(reader)?;
         }
         let summary = reading.finish(self.name, &layout);
-        if summary.is_list() { Ok(summary) } else { Err(ExclusionError::NoEntry) }
+        match summary.doubtful_sentence() {
+            _ if summary.is_list() => Ok(summary),
+            Some(sentence) => Err(ExclusionError::Doubtful(sentence)),
+            None => Err(ExclusionError::NoEntry),
+        }
     }
 
     /// Takes the addresses of one column into `matcher`: what a run of version 0.1 left out when it

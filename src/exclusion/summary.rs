@@ -63,6 +63,17 @@ impl ExclusionSummary {
         !self.doubtful.is_empty()
     }
 
+    /// What to do about domains that may be there by mistake, if there are any.
+    pub(super) fn doubtful_sentence(&self) -> Option<String> {
+        (!self.doubtful.is_empty()).then(|| {
+            format!(
+                "nobody is excluded at {}, where anybody may have an address: write it with an @ \
+                 before it if everybody is meant",
+                listed(&self.doubtful)
+            )
+        })
+    }
+
     /// Notes the column of something to exclude.
     pub(super) fn note_column(&mut self, number: usize, name: &str) {
         self.columns.entry(number).or_insert_with(|| name.to_owned());
@@ -89,13 +100,8 @@ impl fmt::Display for ExclusionSummary {
             let domains = listed(&self.open);
             write!(f, "; everybody is excluded at {domains}, where anybody may have an address")?;
         }
-        if !self.doubtful.is_empty() {
-            let domains = listed(&self.doubtful);
-            write!(
-                f,
-                "; nobody is excluded at {domains}, where anybody may have an address: write it \
-                 with an @ before it if everybody is meant"
-            )?;
+        if let Some(sentence) = self.doubtful_sentence() {
+            write!(f, "; {sentence}")?;
         }
         for column in &self.beside {
             write!(

@@ -54,6 +54,14 @@ fn a_list_is_read_whatever_its_columns_are_called() {
 }
 
 #[test]
+fn a_list_of_nothing_but_a_free_provider_is_refused_by_its_name() {
+    for list in ["gmail.com\n", "domain\ngmail.com\n"] {
+        let error = read(list, ExclusionRules::All).unwrap_err().to_string();
+        assert!(error.contains("nobody is excluded at gmail.com"), "{list}: {error}");
+    }
+}
+
+#[test]
 fn a_long_cell_is_read_to_its_end() {
     let many: Vec<String> = (0..300).map(|n| format!("g{n}@acme.test")).collect();
     let list = format!("email,note\n{},{}\n", many.join(";"), "x y ".repeat(2_000));
