@@ -241,7 +241,8 @@ fn snapshot(data: &ReportData) -> Option<String> {
     match data.state {
         State::Receiving => Some("The list is still coming in: this page is a first look.".into()),
         State::Cancelled if open > 0 => Some(format!(
-            "The batch was cancelled: {} never got an answer and count as unknown.",
+            "The batch was cancelled: {} never got an answer, open in the table below and counted \
+             as unknown in what may be sent.",
             count(open, "row")
         )),
         State::Running if open > 0 => Some(format!(

@@ -338,6 +338,8 @@ fn an_unfinished_list_is_first_of_all_to_be_finished() {
     let running = samples::data("l", &[], &[], 9, SendPolicy::All);
     let cancelled = ReportData { state: State::Cancelled, ..running };
     assert_eq!(titles(&recommendations(&cancelled))[0], ("Verify the rest", 9));
+    let page = visible(&render(&cancelled).unwrap());
+    assert!(page.contains("9 rows never got an answer, open in the table below"), "{page}");
     assert_eq!(titles(&recommendations(&samples::empty())), [("Look at the file", 0)]);
 }
 
