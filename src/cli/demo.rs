@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use anyhow::Context as _;
 use futures_util::stream;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -13,7 +14,7 @@ use tonic::transport::Endpoint;
 
 use super::common::Common;
 use super::render::{self, DIM};
-use super::scratch::scratch_folder;
+use super::scratch::{NO_SCRATCH, scratch_folder};
 use super::serve::{Started, start};
 use super::summary;
 use crate::grpc;
@@ -83,7 +84,7 @@ pub(super) async fn with_service<T>(
     let console = app.config.server.http.console;
     app.config.server = grpc::Config::default();
     app.config.server.http.console = console;
-    let store = scratch_folder()?;
+    let store = scratch_folder().context(NO_SCRATCH)?;
     let batches = app.open_batches(store.path()).await?;
     let services = app.services(&batches)?;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;

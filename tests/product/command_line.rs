@@ -54,6 +54,13 @@ fn an_answer_that_cannot_be_written_is_a_fault_in_words() {
 }
 
 #[test]
+fn a_command_without_a_place_for_its_scratch_files_names_the_remedy() {
+    let output = mailvet_with(&["demo"], &[("TMPDIR", "/nowhere".to_owned())]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("TMPDIR"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn verify_prints_the_documented_keys_and_exits_by_the_verdict() {
     let output = mailvet(&["verify", "--sandbox", "--json", "jane.doe@acme.test"], "");
     let lines = json_lines(&output);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::args::ListArgs;
 use super::backend::Backend;
 use super::digest::Digesting;
@@ -20,7 +22,7 @@ use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
 use crate::cli::interruption::Interruption;
 use crate::cli::render::{self, DIM};
-use crate::cli::scratch::scratch_folder;
+use crate::cli::scratch::{NO_SCRATCH, scratch_folder};
 use crate::clock::Clock;
 use crate::listfile::Row;
 use crate::proto::{TallyKind, from_message};
@@ -43,7 +45,7 @@ pub(super) async fn run(
     clock: Clock,
     mut interruption: Interruption,
 ) -> anyhow::Result<bool> {
-    let scratch = scratch_folder()?;
+    let scratch = scratch_folder().context(NO_SCRATCH)?;
     let (is_quiet, folder) = (args.quiet, scratch.path().join("run"));
     let id = BatchId::new(clock.now()).to_string();
     let begin = move |new: &NewFolder| Job::begin_in(folder, &args, &common, id, new);
