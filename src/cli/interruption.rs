@@ -2,8 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM: Ctrl-C, and what `timeout`, a supervisor or the end of a container sends. The
-/// first process of a container would not be ended by them if nobody listened.
+/// SIGINT and SIGTERM: Ctrl-C, and what `timeout`, a supervisor or the end of a container sends.
+/// The first process of a container would not be ended by them if nobody listened.
 pub(super) struct Interruption {
     interrupt: Signal,
     terminate: Signal,

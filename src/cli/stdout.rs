@@ -1,5 +1,5 @@
-//! Standard output that a reader may close before its end, as `head` does, and that may be a file on
-//! a full disk.
+//! Standard output that a reader may close before its end, as `head` does, and that may be a file
+//! on a full disk.
 
 use std::fmt;
 use std::io::{self, Write, stdout};
