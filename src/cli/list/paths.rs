@@ -47,6 +47,12 @@ fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
+/// The path of the file that is written for `path`: a link keeps standing, and what it leads to is
+/// replaced.
+fn written_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| behind_links(path))
+}
+
 /// The name of a list without the ending of what is packed.
 pub(super) fn unpacked(file: &Path) -> PathBuf {
     match file.extension() {
@@ -136,7 +142,8 @@ pub(super) fn ensure_writable(path: &Path, may_replace: bool) -> anyhow::Result<
         "{} is already there: write over it with --force, or name another file",
         path.display()
     );
-    let folder = folder_of(path);
+    let target = written_path(path);
+    let folder = folder_of(&target);
     anyhow::ensure!(
         folder.is_dir(),
         "{} cannot be written: there is no folder {}",
@@ -156,8 +163,7 @@ pub(super) fn persist(scratch: &Path, path: &Path, may_replace: bool) -> anyhow:
     if is_stream(path) {
         return copy_to_stream(scratch, path).with_context(named);
     }
-    // A link keeps standing, and the file it leads to is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| behind_links(path));
+    let target = written_path(path);
     if may_replace {
         return replace(scratch, &target).with_context(named);
     }
@@ -259,6 +265,18 @@ mod tests {
         }
         let files = [("the list", &*at("a.csv")), ("the output", &*at("new.csv"))];
         ensure_different(&files).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_found_before_anything_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.csv");
+        symlink("gone/out.csv", &link).unwrap();
+        let error = ensure_writable(&link, true).unwrap_err().to_string();
+        assert!(error.contains("link.csv cannot be written: there is no folder"), "{error}");
+        assert!(error.ends_with("gone"), "{error}");
+        fs::create_dir(folder.path().join("gone")).unwrap();
+        ensure_writable(&link, true).unwrap();
     }
 
     #[test]
