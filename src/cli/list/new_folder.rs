@@ -33,7 +33,13 @@ impl NewFolder {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+            .with_context(|| {
+                format!(
+                    "{} cannot be made, where a run keeps what it needs to go on: name an \
+                     --output in a folder that can be written, or run it in one",
+                    folder.display()
+                )
+            })?;
         *state = NewFolderState::Made(folder.to_owned());
         Ok(())
     }
@@ -77,6 +83,9 @@ mod tests {
         fs::write(at("run").join("input-0"), "jane@acme.test\n").unwrap();
         folder.give_up();
         assert!(!at("run").exists());
+        let nowhere = NewFolder::default().create(&at("nowhere/run")).unwrap_err().to_string();
+        assert!(nowhere.contains("nowhere/run cannot be made"), "{nowhere}");
+        assert!(nowhere.contains("--output"), "{nowhere}");
         let error = folder.create(&at("later")).unwrap_err();
         assert_eq!(error.to_string(), "interrupted");
         assert!(!at("later").exists());
