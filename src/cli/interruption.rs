@@ -24,15 +24,4 @@ impl Interruption {
             _ = self.terminate.recv() => {}
         }
     }
-
-    /// The result of `work`, or an error if it is interrupted.
-    pub(super) async fn unless_interrupted<T>(
-        &mut self,
-        work: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
-        tokio::select! {
-            done = work => done,
-            () = self.wait() => Err(anyhow::anyhow!("interrupted")),
-        }
-    }
 }

@@ -55,10 +55,15 @@ pub(super) async fn run(
     for number in 0..job.files.len() {
         show_rows(&job, number)?;
     }
-    let mut backend = interruption.unless_interrupted(Backend::open(&job)).await?;
+    let mut backend = tokio::select! {
+        opened = Backend::open(&job) => opened?,
+        () = interruption.wait() => anyhow::bail!("interrupted"),
+    };
     let mut display = Display::new(is_quiet, clock);
-    let looking = look(&job, &mut backend, &mut display, clock);
-    let looked = interruption.unless_interrupted(looking).await;
+    let looked = tokio::select! {
+        looked = look(&job, &mut backend, &mut display, clock) => looked,
+        () = interruption.wait() => Err(anyhow::anyhow!("interrupted")),
+    };
     display.clear();
     backend.close().await;
     print_text!("{}", looked?);

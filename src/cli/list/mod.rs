@@ -77,7 +77,11 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
         false => Job::begin(&args, &common, BatchId::new(clock.now()).to_string(), folder),
     };
     let mut job = new_folder::begin_interruptibly(begin, &mut interruption).await?;
-    let mut backend = match interruption.unless_interrupted(Backend::open(&job)).await {
+    let opened = tokio::select! {
+        opened = Backend::open(&job) => opened,
+        () = interruption.wait() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let mut backend = match opened {
         Ok(backend) => backend,
         Err(error) => return Err(unfinished(&job, error)),
     };

@@ -30,16 +30,13 @@ impl NewFolder {
         // Held meanwhile: a folder is either known here when it is given up, or never made.
         let mut state = self.0.lock();
         anyhow::ensure!(!matches!(*state, NewFolderState::GivenUp), "interrupted");
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(folder)
-            .with_context(|| {
-                format!(
-                    "{} cannot be made, where a run keeps what it needs to go on: name an \
+        fs::DirBuilder::new().mode(0o700).create(folder).with_context(|| {
+            format!(
+                "{} cannot be made, where a run keeps what it needs to go on: name an \
                      --output in a folder that can be written, or run it in one",
-                    folder.display()
-                )
-            })?;
+                folder.display()
+            )
+        })?;
         *state = NewFolderState::Made(folder.to_owned());
         Ok(())
     }
@@ -66,7 +63,10 @@ where
     let made = NewFolder::default();
     let filled = made.clone();
     let beginning = tokio::task::spawn_blocking(move || begin(&filled));
-    let begun = interruption.unless_interrupted(async { beginning.await? }).await;
+    let begun = tokio::select! {
+        begun = beginning => begun?,
+        () = interruption.wait() => Err(anyhow::anyhow!("interrupted")),
+    };
     begun.inspect_err(|_| made.give_up())
 }
 
