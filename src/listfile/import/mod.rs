@@ -11,6 +11,7 @@ mod cards;
 mod document;
 mod recipients;
 mod repeats;
+mod shared_strings;
 mod spreadsheet;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use calamine::{
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats};
+use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats, shared_strings};
 use crate::listfile::cell::looks_like_address;
 
 /// Bytes of the manifest of a workbook that are looked at.
@@ -25,7 +25,10 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     mut input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
-    archive::check(&mut input, table, |name| !name.starts_with("xl/worksheets/"))?;
+    let is_held =
+        |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
+    archive::check(&mut input, table, is_held)?;
+    shared_strings::check(&mut input, table)?;
     let mut book: Xlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
         calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
         error => table.damaged(error),

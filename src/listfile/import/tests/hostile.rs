@@ -96,3 +96,54 @@ fn a_card_and_an_entry_without_an_end_are_refused() {
     let entry = format!("dn: uid=a\n{}", format!("mail: {}\n", "a".repeat(1000)).repeat(1100));
     assert!(refused(entry.as_bytes()).contains("more than 1 MiB"));
 }
+
+/// An XLSX workbook of these sheets, shared texts and cells, where every sheet is the same part.
+fn xlsx(sheets: &[&str], shared: &str, rows: &str) -> Vec<u8> {
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let package = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let relationship = |id: &str, kind: &str, target: &str| {
+        format!(r#"<Relationship Id="{id}" Type="{office}/{kind}" Target="{target}"/>"#)
+    };
+    let relationships =
+        |of: &str| format!(r#"<Relationships xmlns="{package}">{of}</Relationships>"#);
+    let sheets: String =
+        sheets.iter().map(|name| format!(r#"<sheet name="{name}" r:id="s"/>"#)).collect();
+    let book = format!(
+        r#"<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{sheets}</sheets></workbook>"#
+    );
+    let sheet = format!(r#"<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>"#);
+    let of_book = relationship("s", "worksheet", "worksheets/sheet1.xml")
+        + &relationship("t", "sharedStrings", "sharedStrings.xml");
+    let of_package = relationship("b", "officeDocument", "xl/workbook.xml");
+    zipped(&[
+        ("_rels/.rels", relationships(&of_package).as_bytes()),
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relationships(&of_book).as_bytes()),
+        ("xl/sharedStrings.xml", shared.as_bytes()),
+        ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+    ])
+}
+
+/// A row of XLSX with an address in its first cell.
+fn xlsx_row(number: u64) -> String {
+    let text = "<is><t>a@acme.test</t></is>";
+    format!(r#"<row r="{number}"><c r="A{number}" t="inlineStr">{text}</c></row>"#)
+}
+
+#[test]
+fn a_workbook_that_says_it_has_more_shared_texts_than_are_held_is_refused() {
+    let shared = |count: u64| format!(r#"<sst uniqueCount="{count}"><si><t>x</t></si></sst>"#);
+    for count in [50_000, 10_000_000_000_000, u64::MAX] {
+        let said = refused(&xlsx(&["People"], &shared(count), &xlsx_row(1)));
+        assert!(said.contains("more than 1 MiB"), "{count}: {said}");
+    }
+    // Wherever the workbook has its parts.
+    let bomb = format!("<sst><si><t>{}</t></si></sst>", "x".repeat(2 << 20));
+    let elsewhere: (&str, &[u8]) = ("xl/worksheets/SharedStrings.xml", bomb.as_bytes());
+    let file = zipped(&[("xl/workbook.xml", b""), elsewhere]);
+    assert!(refused(&file).contains("more than 1 MiB"));
+    // More than there are cost little, and programs write it.
+    let (_, csv) = imported(&xlsx(&["People"], &shared(40_000), &xlsx_row(1)));
+    assert_eq!(csv, "a@acme.test\n");
+}
