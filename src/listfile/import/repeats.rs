@@ -9,8 +9,8 @@ use zip::ZipArchive;
 
 use super::{BoundedTable, ImportError, MAX_COLUMNS};
 
-/// The most rows of a sheet.
-const MAX_ROWS: u64 = 1_048_576;
+/// The most rows of a sheet, of XLSX too.
+pub(super) const MAX_ROWS: u64 = 1_048_576;
 
 /// The bytes of a document for each of which one cell is taken. Most cells are written in more; but
 /// those of a wide sheet with gaps are hardly written at all, and take memory.

@@ -25,8 +25,7 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     mut input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
-    let is_held =
-        |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
+    let is_held = |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
     archive::check(&mut input, table, is_held)?;
     shared_strings::check(&mut input, table)?;
     let mut book: Xlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
@@ -50,6 +49,9 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         cells.next_cell_with_style_id().map_err(|error| table.damaged(error))?
     {
         let (number, column) = cell.get_position();
+        if u64::from(number) >= repeats::MAX_ROWS {
+            return Err(table.damaged("a cell of it stands in a row that no sheet has"));
+        }
         if at != Some(number) {
             if at.is_some() {
                 table.row(&row)?;

@@ -147,3 +147,14 @@ fn a_workbook_that_says_it_has_more_shared_texts_than_are_held_is_refused() {
     let (_, csv) = imported(&xlsx(&["People"], &shared(40_000), &xlsx_row(1)));
     assert_eq!(csv, "a@acme.test\n");
 }
+
+#[test]
+fn a_cell_below_the_last_row_that_a_sheet_has_is_refused_and_fills_no_rows() {
+    let book = |number: u64| xlsx(&["People"], "<sst/>", &xlsx_row(number));
+    for number in [1_048_577, 1_000_000_000, 4_000_000_000] {
+        let said = refused(&book(number));
+        assert!(said.contains("a row that no sheet has"), "{number}: {said}");
+    }
+    let (_, csv) = imported(&book(1_048_576));
+    assert!(csv.ends_with("\n\na@acme.test\n"));
+}
