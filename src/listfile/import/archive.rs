@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 
+use super::metered::PackedPart;
 use super::{BoundedTable, Container, HEAD, ImportError, ImportLimits, MAX_COLUMNS, cards};
 use crate::listfile::convert::ObjectTable;
 use crate::listfile::{
@@ -44,6 +45,7 @@ pub(super) fn check<R: Read + Seek, W: Write>(
 ) -> Result<(), ImportError> {
     let mut archive = ZipArchive::new(&mut *input).map_err(|error| table.damaged(error))?;
     let mut left = table.limits.unpacked;
+    let mut parts = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
         let file = archive.by_index(index).map_err(|error| table.damaged(error))?;
         let limit = if is_held(&String::from_utf8_lossy(file.name_raw())) {
@@ -51,15 +53,17 @@ pub(super) fn check<R: Read + Seek, W: Write>(
         } else {
             left
         };
+        let (start, packed) = (file.data_start().unwrap_or_default(), file.compressed_size());
         let unpacked = io::copy(&mut file.take(limit + 1), &mut io::sink());
         let unpacked = unpacked.map_err(|error| table.damaged(error))?;
         if unpacked > limit {
             return Err(table.too_large(limit));
         }
         left -= unpacked;
+        parts.push(PackedPart { start, packed, unpacked });
     }
     input.seek(SeekFrom::Start(0))?;
-    Ok(())
+    Ok(parts)
 }
 
 /// Writes the lists of an archive one below the other, each column under its name, and behind

@@ -9,6 +9,7 @@
 mod archive;
 mod cards;
 mod document;
+mod metered;
 mod recipients;
 mod repeats;
 mod shared_strings;

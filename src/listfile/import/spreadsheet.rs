@@ -11,6 +11,7 @@ use calamine::{
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::metered::{MeteredInput, UnpackedCount};
 use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats, shared_strings};
 use crate::listfile::cell::looks_like_address;
 
@@ -20,20 +21,16 @@ const MAX_MANIFEST: u64 = 1024 * 1024;
 /// The number of rows of a sheet that are looked at to choose one.
 const LOOKED_AT: u32 = 500;
 
+/// The most sheets of an XLSX workbook: each is searched for among all others.
+const MAX_SHEETS: usize = 1000;
+
 /// Writes the sheet of an XLSX workbook; returns its name.
 pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
-    mut input: R,
+    input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
-    let is_held = |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
-    archive::check(&mut input, table, is_held)?;
-    shared_strings::check(&mut input, table)?;
-    let mut book: Xlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
-        calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
-        error => table.damaged(error),
-    })?;
+    let (mut book, sheets) = open_xlsx(input, table)?;
     let hidden = hidden(book.sheets_metadata());
-    let sheets = addresses_by_sheet(&mut book, table.limits.document);
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
     let Some(ChosenSheet { name, mut part, is_only }) = chosen(sheets, &hidden) else {
         return Err(no_sheet);
@@ -86,26 +83,59 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     Ok(part)
 }
 
-/// The sheets of a workbook, each with the number of addresses in its first rows.
-fn addresses_by_sheet<R: BufRead + Seek>(
+/// An XLSX workbook.
+type MeteredXlsx<R> = Xlsx<MeteredInput<R>>;
+
+/// Opens an XLSX workbook; its sheets are returned too, each with the number of addresses in its
+/// first rows.
+fn open_xlsx<R: Read + Seek, W: Write>(
+    mut input: R,
+    table: &BoundedTable<W>,
+) -> Result<(MeteredXlsx<R>, Vec<(String, usize)>), ImportError> {
+    let is_held = |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
+    let parts = archive::check(&mut input, table, is_held)?;
+    shared_strings::check(&mut input, table)?;
+    let all = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.unpacked));
+    let unpacked = UnpackedCount::default();
+    let input = MeteredInput::new(input, parts, unpacked.clone());
+    let mut book: MeteredXlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
+        calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
+        error => table.damaged(error),
+    })?;
+    let most = unpacked.get().saturating_add(all);
+    let sheets = addresses_by_sheet(&mut book, table, || unpacked.get() > most)?;
+    Ok((book, sheets))
+}
+
+/// The sheets of a workbook, each with the number of addresses in its first rows. `is_too_much`
+/// says whether more was unpacked for them than there is in all parts: each sheet has its own.
+fn addresses_by_sheet<R: Read + Seek, W: Write>(
     book: &mut Xlsx<R>,
-    most_text: u64,
-) -> Vec<(String, usize)> {
+    table: &BoundedTable<W>,
+    is_too_much: impl Fn() -> bool,
+) -> Result<Vec<(String, usize)>, ImportError> {
+    let names = book.sheet_names();
+    if names.len() > MAX_SHEETS {
+        return Err(table.damaged(format_args!("it has more than {MAX_SHEETS} sheets")));
+    }
     let mut sheets = Vec::new();
-    for name in book.sheet_names() {
+    for name in names {
+        if is_too_much() {
+            return Err(table.damaged("several of its sheets are one and the same"));
+        }
         let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
         let (mut addresses, mut looked_at) = (0, 0);
         while let Ok(Some(cell)) = cells.next_cell() {
             let text = text_of(cell.get_value());
             looked_at += text.len() as u64;
-            if cell.get_position().0 >= LOOKED_AT || looked_at > most_text {
+            if cell.get_position().0 >= LOOKED_AT || looked_at > table.limits.document {
                 break;
             }
             addresses += usize::from(looks_like_address(&text));
         }
         sheets.push((name, addresses));
     }
-    sheets
+    Ok(sheets)
 }
 
 /// The words for formulas without results, and the remedy.
@@ -114,7 +144,7 @@ const OPEN_FORMULAS: &str = " without what its formulas show, which are not calc
 
 /// `true` if a formula in the first rows of a sheet has no result. The library that wrote the
 /// workbook calculates none; a spreadsheet program does when it opens it, and shows the results.
-fn has_open_formulas<R: BufRead + Seek>(book: &mut Xlsx<R>, name: &str) -> bool {
+fn has_open_formulas<R: Read + Seek>(book: &mut Xlsx<R>, name: &str) -> bool {
     let Ok(mut cells) = book.worksheet_cells_reader(name) else { return false };
     while let Ok(Some(cell)) = cells.next_cell_with_formula_metadata() {
         if cell.pos.0 >= LOOKED_AT {

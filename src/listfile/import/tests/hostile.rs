@@ -158,3 +158,16 @@ fn a_cell_below_the_last_row_that_a_sheet_has_is_refused_and_fills_no_rows() {
     let (_, csv) = imported(&book(1_048_576));
     assert!(csv.ends_with("\n\na@acme.test\n"));
 }
+
+#[test]
+fn sheets_that_are_all_the_same_part_and_very_many_sheets_are_refused() {
+    let rows = "<row/>".repeat(200_000) + &xlsx_row(1);
+    let said = refused(&xlsx(&["A", "B", "C"], "<sst/>", &rows));
+    assert!(said.contains("one and the same"), "{said}");
+    let names: Vec<String> = (0..=1000).map(|number| format!("S{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let said = refused(&xlsx(&names, "<sst/>", &xlsx_row(1)));
+    assert!(said.contains("more than 1000 sheets"), "{said}");
+    let (_, csv) = imported(&xlsx(&["A"], "<sst/>", &xlsx_row(1)));
+    assert_eq!(csv, "a@acme.test\n");
+}
