@@ -1,4 +1,4 @@
-//! The input of an archive that counts what is unpacked of it: the library that unpacks tells nobody.
+//! The input of an archive that counts what is unpacked of it, which the library tells nobody.
 
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
