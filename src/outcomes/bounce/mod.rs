@@ -36,7 +36,7 @@ use report::{FeedbackReport, RecipientStatus};
 /// Number of bytes of one mail that are read.
 pub const MAX_MAIL: usize = 4 * 1024 * 1024;
 
-/// Parts that one mail may have. Each may hold the next, and dropping them goes as deep.
+/// Parts of one mail that are read. Each may hold the next, and dropping them goes as deep.
 const MAX_PARTS: usize = 300;
 
 /// Recipients of one mail that are read.
@@ -75,13 +75,11 @@ pub struct BounceMail {
     pub addressed_to: Vec<String>,
 }
 
-/// Reads one mail. Time and memory are linear in its length, of which [`MAX_MAIL`] bytes count.
+/// Reads one mail. Time and memory are linear in its length, of which [`MAX_MAIL`] bytes count, and
+/// of its parts the first 300: a report stands before the message that came back.
 #[must_use]
 pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
-    let mail = &mail[..mail.len().min(MAX_MAIL)];
-    if count_parts(mail) > MAX_PARTS {
-        return BounceMail::default();
-    }
+    let mail = first_parts(&mail[..mail.len().min(MAX_MAIL)]);
     let Some(message) = MessageParser::default().parse(mail) else { return BounceMail::default() };
     let content = BounceContent::collect(&message);
     let reader = BounceReader { classifier, message: &message, content: &content };
@@ -100,10 +98,15 @@ fn time(date: &DateTime) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// A bound for the parts of a mail: each but the first has this field.
-fn count_parts(mail: &[u8]) -> usize {
+/// The beginning of a mail with as many parts as are read: each but the first has this field.
+fn first_parts(mail: &[u8]) -> &[u8] {
     const FIELD: &[u8] = b"content-type";
-    mail.windows(FIELD.len()).filter(|window| window.eq_ignore_ascii_case(FIELD)).count()
+    let fields = mail.windows(FIELD.len()).enumerate();
+    let mut fields = fields.filter(|(_, window)| window.eq_ignore_ascii_case(FIELD));
+    match fields.nth(MAX_PARTS).map(|(at, _)| at) {
+        Some(at) => &mail[..at],
+        None => mail,
+    }
 }
 
 struct BounceReader<'a> {

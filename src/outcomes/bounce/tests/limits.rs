@@ -26,6 +26,17 @@ fn complaints_name_a_bounded_number_of_recipients() {
 }
 
 #[test]
+fn a_report_counts_however_many_parts_the_message_has_that_came_back() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 no such user\n";
+    for parts in [10, MAX_PARTS, 20 * MAX_PARTS] {
+        let digest = "--d\nContent-Type: text/plain\n\nHello.\n".repeat(parts);
+        let mail = report("Sorry.", fields).replacen("\n\nHello.\n", &format!("\n\n{digest}"), 1);
+        assert_eq!(notices(&mail), one("jane@acme.test", "gone"), "{parts}");
+    }
+}
+
+#[test]
 fn a_name_longer_than_a_line_is_no_name_of_a_mail() {
     let named = |id: &str| {
         let mail = format!("Message-ID: <{id}@sender.test>\n{}", words("550 no\n"));
