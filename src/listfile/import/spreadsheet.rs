@@ -21,7 +21,7 @@ const MAX_MANIFEST: u64 = 1024 * 1024;
 /// The number of rows of a sheet that are looked at to choose one.
 const LOOKED_AT: u32 = 500;
 
-/// The most sheets of an XLSX workbook: each is searched for among all others.
+/// The most sheets of a workbook: each is searched for among all others.
 const MAX_SHEETS: usize = 1000;
 
 /// Writes the sheet of an XLSX workbook; returns its name.
@@ -115,9 +115,7 @@ fn addresses_by_sheet<R: Read + Seek, W: Write>(
     is_too_much: impl Fn() -> bool,
 ) -> Result<Vec<(String, usize)>, ImportError> {
     let names = book.sheet_names();
-    if names.len() > MAX_SHEETS {
-        return Err(table.damaged(format_args!("it has more than {MAX_SHEETS} sheets")));
-    }
+    check_number(&names, table)?;
     let mut sheets = Vec::new();
     for name in names {
         if is_too_much() {
@@ -136,6 +134,14 @@ fn addresses_by_sheet<R: Read + Seek, W: Write>(
         sheets.push((name, addresses));
     }
     Ok(sheets)
+}
+
+/// Refuses a workbook of very many sheets.
+fn check_number<W: Write>(names: &[String], table: &BoundedTable<W>) -> Result<(), ImportError> {
+    match names.len() {
+        0..=MAX_SHEETS => Ok(()),
+        _ => Err(table.damaged(format_args!("it has more than {MAX_SHEETS} sheets"))),
+    }
 }
 
 /// The words for formulas without results, and the remedy.
@@ -176,6 +182,7 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
         rows.filter(|cell| looks_like_address(&data_text(cell))).count()
     };
     let hidden = hidden(book.sheets_metadata());
+    check_number(&book.sheet_names(), table)?;
     let sheets = book.worksheets();
     let counts = sheets.iter().map(|(name, range)| (name.clone(), count(range))).collect();
     let no_sheet = || ImportError::NoList { kind: table.kind, wanted: "sheet in it" };

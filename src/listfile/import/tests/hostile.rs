@@ -171,3 +171,16 @@ fn sheets_that_are_all_the_same_part_and_very_many_sheets_are_refused() {
     let (_, csv) = imported(&xlsx(&["A"], "<sst/>", &xlsx_row(1)));
     assert_eq!(csv, "a@acme.test\n");
 }
+
+#[test]
+fn an_ods_workbook_of_very_many_sheets_is_refused() {
+    let rows = ods_row("", &ods_cell("", "a@acme.test"));
+    let next = |name: usize| format!(r#"</table:table><table:table table:name="{name}">"#);
+    let book = |sheets: usize| {
+        let further: String = (1..sheets).map(|name| next(name) + &rows).collect();
+        ods(&(rows.clone() + &further))
+    };
+    let said = refused(&book(1001));
+    assert!(said.contains("more than 1000 sheets"), "{said}");
+    assert_eq!(imported(&book(1000)).1, "a@acme.test\n");
+}
