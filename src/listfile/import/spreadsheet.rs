@@ -1,10 +1,11 @@
 //! Workbooks: the sheet that holds the most addresses. An XLSX sheet is read cell by cell.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
 use calamine::{
-    Data, DataRef, ExcelDateTime, Ods, Reader as _, Sheet, SheetVisible, Style, Xlsx,
+    Data, DataRef, ExcelDateTime, Ods, Range, Reader as _, Sheet, SheetVisible, Style, Xlsx,
     open_workbook_from_rs,
 };
 
@@ -138,10 +139,10 @@ fn addresses_by_sheet<R: Read + Seek, W: Write>(
 
 /// Refuses a workbook of very many sheets.
 fn check_number<W: Write>(names: &[String], table: &BoundedTable<W>) -> Result<(), ImportError> {
-    match names.len() {
-        0..=MAX_SHEETS => Ok(()),
-        _ => Err(table.damaged(format_args!("it has more than {MAX_SHEETS} sheets"))),
+    if names.len() > MAX_SHEETS {
+        return Err(table.damaged(format_args!("it has more than {MAX_SHEETS} sheets")));
     }
+    Ok(())
 }
 
 /// The words for formulas without results, and the remedy.
@@ -177,18 +178,23 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
         calamine::OdsError::Password => ImportError::Protected { kind: table.kind },
         error => table.damaged(error),
     })?;
-    let count = |range: &calamine::Range<Data>| {
+    let count = |range: &Range<Data>| {
         let rows = range.rows().take(LOOKED_AT as usize).flatten();
         rows.filter(|cell| looks_like_address(&data_text(cell))).count()
     };
     let hidden = hidden(book.sheets_metadata());
-    check_number(&book.sheet_names(), table)?;
-    let sheets = book.worksheets();
-    let counts = sheets.iter().map(|(name, range)| (name.clone(), count(range))).collect();
+    let names = book.sheet_names();
+    check_number(&names, table)?;
+    // They come in the order of their names, and a person sees them as they stand in the workbook.
+    let mut sheets: HashMap<String, Range<Data>> = book.worksheets().into_iter().collect();
+    let counted = |name: String| {
+        let addresses = sheets.get(&name).map_or(0, count);
+        (name, addresses)
+    };
+    let counts = names.into_iter().map(counted).collect();
     let no_sheet = || ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
     let ChosenSheet { name, part, is_only } = chosen(counts, &hidden).ok_or_else(no_sheet)?;
-    let found = sheets.into_iter().find(|(sheet, _)| *sheet == name);
-    let (_, range) = found.ok_or_else(no_sheet)?;
+    let range = sheets.remove(&name).ok_or_else(no_sheet)?;
     table.is_partial = !is_only;
     let empty = range.start().map_or(0, |(row, _)| row);
     (0..empty).try_for_each(|_| table.blank_row())?;

@@ -101,6 +101,16 @@ fn a_hidden_sheet_is_not_taken_and_every_further_one_with_addresses_is_named() {
 }
 
 #[test]
+fn of_sheets_alike_the_first_of_the_workbook_is_taken_and_not_the_first_by_name() {
+    let row = |cell: &str| format!("<table:table-row>{}</table:table-row>", ods_cell("", cell));
+    let next = r#"</table:table><table:table table:name="Archive">"#;
+    let file = ods(&format!("{}{next}{}", row("new@acme.test"), row("old@acme.test")));
+    let (imported, csv) = imported(&file);
+    assert_eq!(imported.part, "sheet \"People\" and not \"Archive\", with addresses too");
+    assert_eq!(csv, "new@acme.test\n");
+}
+
+#[test]
 fn the_sheet_with_the_addresses_is_found_and_said() {
     let (imported, csv) = imported(&workbook());
     assert_eq!(imported.to_string(), "XLSX workbook, sheet \"Contacts\"");
