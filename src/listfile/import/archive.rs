@@ -37,12 +37,12 @@ pub(super) fn kind<R: Read + Seek>(input: &mut R) -> io::Result<Container> {
 }
 
 /// Unpacks the files of an archive once and throws them away, to see that they are not larger
-/// than is taken: all of them together, and each that `is_held` in memory.
+/// than is taken: all of them together, and each that `is_held` in memory. Returns where they lie.
 pub(super) fn check<R: Read + Seek, W: Write>(
     input: &mut R,
     table: &BoundedTable<W>,
     is_held: impl Fn(&str) -> bool,
-) -> Result<(), ImportError> {
+) -> Result<Vec<PackedPart>, ImportError> {
     let mut archive = ZipArchive::new(&mut *input).map_err(|error| table.damaged(error))?;
     let mut left = table.limits.unpacked;
     let mut parts = Vec::with_capacity(archive.len());
