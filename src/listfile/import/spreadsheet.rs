@@ -84,6 +84,9 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     Ok(part)
 }
 
+/// The sheets of a workbook, each with the number of addresses in its first rows.
+type AddressesBySheet = Vec<(String, usize)>;
+
 /// An XLSX workbook.
 type MeteredXlsx<R> = Xlsx<MeteredInput<R>>;
 
@@ -92,7 +95,7 @@ type MeteredXlsx<R> = Xlsx<MeteredInput<R>>;
 fn open_xlsx<R: Read + Seek, W: Write>(
     mut input: R,
     table: &BoundedTable<W>,
-) -> Result<(MeteredXlsx<R>, Vec<(String, usize)>), ImportError> {
+) -> Result<(MeteredXlsx<R>, AddressesBySheet), ImportError> {
     let is_held = |name: &str| !name.starts_with("xl/worksheets/") || shared_strings::is_part(name);
     let parts = archive::check(&mut input, table, is_held)?;
     shared_strings::check(&mut input, table)?;
@@ -114,7 +117,7 @@ fn addresses_by_sheet<R: Read + Seek, W: Write>(
     book: &mut Xlsx<R>,
     table: &BoundedTable<W>,
     is_too_much: impl Fn() -> bool,
-) -> Result<Vec<(String, usize)>, ImportError> {
+) -> Result<AddressesBySheet, ImportError> {
     let names = book.sheet_names();
     check_number(&names, table)?;
     let mut sheets = Vec::new();
@@ -234,7 +237,7 @@ struct ChosenSheet {
 }
 
 /// The sheet with the most addresses; a hidden one only if no other has any.
-fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<ChosenSheet> {
+fn chosen(sheets: AddressesBySheet, hidden: &[String]) -> Option<ChosenSheet> {
     let rank = |(name, addresses): &(String, usize)| {
         (*addresses > 0 && !hidden.contains(name), *addresses)
     };
