@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::Prober;
-use super::destination::{Submission, Withdrawn};
+use super::destination::{Submission, Withdrawn, first_wait_end};
 use super::destination_handle::DestinationHandle;
 use super::evidence::LaneAnswer;
 use super::lane::JobId;
@@ -45,11 +45,15 @@ impl Prober {
         let deadline = shared.clock.instant(question.deadline);
         match self.check_target(&handle, &question).await {
             Ok(()) => {}
-            Err(NoReply::Timeout) => return timed_out(None, Stage::Connect),
+            Err(NoReply::Timeout) if shared.clock.now() >= question.deadline => {
+                return timed_out(None, Stage::Connect);
+            }
             Err(reason) => {
+                let may_answer_later = reason == NoReply::Timeout;
                 let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
                 let observation = Observation::new(answer, None, shared.clock.now());
-                return LaneOutcome::Answered(LaneAnswer::new(observation, Control::NotAsked));
+                let answered = LaneAnswer::new(observation, Control::NotAsked);
+                return LaneOutcome::Answered(LaneAnswer { may_answer_later, ..answered });
             }
         }
         let domain = match question.address.domain() {
@@ -100,6 +104,7 @@ impl Prober {
 
     /// Looks up the addresses of an exchanger before anything is asked of its destination: one that
     /// cannot be dialled must not take a place among those that can. One with a session has some.
+    /// Who has other exchangers to ask does not spend all its time on this.
     async fn check_target(
         &self,
         handle: &DestinationHandle,
@@ -109,7 +114,11 @@ impl Prober {
             return Ok(());
         }
         let context = &self.context;
-        let deadline = context.clock.instant(question.deadline);
+        let mut deadline = question.deadline;
+        if !question.patient {
+            deadline = first_wait_end(deadline, context.clock.now());
+        }
+        let deadline = context.clock.instant(deadline);
         // Boxed: most exchangers have a session.
         let targets = handle.egress.targets(context, &question.exchanger, question.max_age);
         let targets = Box::pin(targets);

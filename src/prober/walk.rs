@@ -163,7 +163,8 @@ impl Walk<'_> {
                 Box::pin(self.confirm_address(exchanger, &mut answered.evidence)).await;
             }
             let next = self.next_step(&answered);
-            let dialled = answered.evidence.address.is_some();
+            let is_busy = matches!(next, NextStep::ComeBack);
+            let dialled = answered.evidence.address.is_some() || is_busy;
             let blocked = answered.blocked;
             self.note(exchanger, answered);
             refused.push(identity);

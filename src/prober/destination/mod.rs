@@ -44,7 +44,7 @@ use timers::{Timer, Timers};
 pub(super) use flights::{FlightResult, TransactionResult};
 pub use handover::DestinationState;
 pub(super) use next_action::{NextAction, TransactionRequest};
-pub(super) use sessions::SessionTerms;
+pub(super) use sessions::{SessionTerms, first_wait_end};
 
 /// Sessions that may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
@@ -231,6 +231,9 @@ impl<T> Destination<T> {
             self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
         let pressed = asked.deadline < now + LITTLE_TIME;
         lane.push(&asked.domain, id, pressed);
+        if pressed && !asked.patient && lane.is_shut(&self.pool) {
+            self.timers.set(first_wait_end(asked.deadline, now), Timer::FirstWait(id));
+        }
         if let Some(queue) = lane.domain(&asked.domain) {
             queue.is_backup = asked.backup;
         }
@@ -273,7 +276,7 @@ impl<T> Destination<T> {
                     // What the server said holds for this recipient too: no exchanger is asked now.
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.rate_limit.clone());
                 }
-                if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.pool) {
+                if lane.is_shut(&self.pool) {
                     withdrawn.stage = Stage::Connect;
                     let longest = self.config.connect_backoff_longest;
                     let obstacle = || lane.present_obstacle(longest, now).cloned();

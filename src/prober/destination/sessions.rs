@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::pool::SessionPool;
-use super::{Destination, KNOCKS, SessionState};
+use super::{Destination, Effect, JobState, KNOCKS, SessionState};
 use crate::address::DomainName;
 use crate::pacing::SessionBudget;
 use crate::prober::disposition::{Obstacle, obstacle};
-use crate::prober::lane::{Lane, SessionId};
+use crate::prober::evidence::LaneAnswer;
+use crate::prober::lane::{JobId, Lane, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{NoReply, Observation, RecipientAnswer};
+use crate::smtp::{NoReply, Observation, RecipientAnswer, Stage};
 
 /// Properties that the server announced when a session opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +27,20 @@ pub(in crate::prober) struct SessionTerms {
     pub(in crate::prober) transactions_max: Option<u32>,
 }
 
+/// Part of a caller's time that it waits for an exchanger to let us in, where it has others to ask.
+const FIRST_WAIT: u32 = 3;
+
+/// Time until which a caller who has other exchangers to ask waits for this one to let us in.
+pub(in crate::prober) fn first_wait_end(deadline: SystemTime, now: SystemTime) -> SystemTime {
+    now + deadline.duration_since(now).unwrap_or_default() / FIRST_WAIT
+}
+
 impl Lane {
+    /// `true` if no session is open here.
+    pub(super) fn is_shut(&self, pool: &SessionPool) -> bool {
+        self.sessions.len() == self.opening(pool)
+    }
+
     /// Number of its sessions that are still opening.
     pub(super) fn opening(&self, pool: &SessionPool) -> usize {
         let opening = |id: &&SessionId| {
@@ -116,6 +130,24 @@ impl<T> Destination<T> {
         let Some(exchanger) = self.retire(id) else { return };
         self.stir(&exchanger, now);
         self.open_sessions(now);
+    }
+
+    /// The exchanger has let nobody in for so long that the caller asks another one in the time it
+    /// has left, and this one again if that helps nobody. The session is opened all the same.
+    pub(super) fn pass_on(&mut self, id: JobId, now: SystemTime) {
+        let job = self.jobs.get(&id).filter(|job| matches!(job.state, JobState::Queued));
+        let lane = job.and_then(|job| self.lanes.get(&job.asked.exchanger));
+        if lane.is_none_or(|lane| !lane.is_shut(&self.pool)) {
+            return;
+        }
+        let Some((token, withdrawn)) = self.take_back(id, now) else { return };
+        let evidence = withdrawn.evidence.unwrap_or_else(|| {
+            let (stage, reason) = (Stage::Connect, NoReply::Timeout);
+            Observation::new(RecipientAnswer::NoReply { stage, reason }, None, now)
+        });
+        let mut answered = LaneAnswer::new(evidence, withdrawn.control);
+        answered.may_answer_later = true;
+        self.effects.push_back(Effect::Answer(token, answered));
     }
 
     /// The exchanger did not let us in, or hung up before its first answer.

@@ -14,6 +14,8 @@ use crate::prober::memory::Memory;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Job(JobId),
+    /// The caller has waited long enough for the exchanger to let us in.
+    FirstWait(JobId),
     Control(DomainName, DomainName),
     Lane(DomainName),
 }
@@ -57,6 +59,7 @@ impl<T> Destination<T> {
         while let Some(due) = self.timers.pop_due(now) {
             match due {
                 Timer::Job(id) => self.requeue_delayed(id, memory, now),
+                Timer::FirstWait(id) => self.pass_on(id, now),
                 Timer::Control(exchanger, domain) => {
                     if let Some(lane) = self.lanes.get_mut(&exchanger) {
                         let delayed = lane

@@ -101,6 +101,40 @@ async fn the_next_exchanger_is_asked_when_the_first_cannot_be() {
     assert_eq!(code(&outcome), 250);
 }
 
+/// A caller with five seconds, and two exchangers.
+fn hasty(world: &World) -> ProbeRequest {
+    let request = world.request("user1@a.example", &[(MX, 10), ("mx2.example.org", 20)]);
+    ProbeRequest { deadline: world.clock.now() + seconds(5), ..request }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_with_little_time_asks_the_next_exchanger_while_the_first_one_is_silent() {
+    let (world, prober) = world(Rules { delay: seconds(25), ..Rules::default() });
+    world.host("mx2.example.org", Rules::default());
+    let outcome = prober.probe(hasty(&world)).await;
+    assert_eq!((outcome.attempts.len(), code(&outcome)), (2, 250));
+    let timeout = RecipientAnswer::NoReply { stage: Stage::Connect, reason: NoReply::Timeout };
+    assert_eq!(outcome.attempts[0].observation.answer, timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_with_little_time_asks_the_next_exchanger_while_the_first_one_is_looked_up() {
+    let (world, prober) = world(Rules::default());
+    world.host("mx2.example.org", Rules::default());
+    world.mute_host(MX);
+    let outcome = prober.probe(hasty(&world)).await;
+    assert_eq!((outcome.attempts.len(), code(&outcome)), (2, 250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_exchanger_that_is_slow_to_let_us_in_is_asked_where_the_next_one_is_no_help() {
+    let (world, prober) = world(Rules { delay: seconds(1), ..Rules::default() });
+    world.host("mx2.example.org", Rules { down: true, ..Rules::default() });
+    let outcome = prober.probe(hasty(&world)).await;
+    assert_eq!((outcome.attempts.len(), code(&outcome)), (3, 250));
+    assert_eq!(world.seen(MX).connections.len(), 1, "its session was opened all the while");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_exchanger_that_is_not_there_is_not_knocked_at_for_every_caller() {
     let (world, prober) = world(Rules { down: true, ..Rules::default() });

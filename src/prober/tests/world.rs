@@ -50,6 +50,8 @@ struct Domains {
     /// How long each look-up of a domain takes, and of a host.
     delay: Duration,
     host_delay: Duration,
+    /// The one host whose look-up does not end.
+    mute_host: Option<String>,
     /// The domains asked for, in order.
     asked: Vec<String>,
     /// The hosts asked for, in order.
@@ -111,6 +113,11 @@ impl World {
     /// Makes each look-up of a host take so long.
     pub(crate) fn slow_hosts(&self, delay: Duration) {
         self.domains.lock().unwrap().host_delay = delay;
+    }
+
+    /// Makes the look-up of one host take for ever.
+    pub(crate) fn mute_host(&self, host: &str) {
+        self.domains.lock().unwrap().mute_host = Some(host.to_owned());
     }
 
     /// Makes all look-ups of domains fail or not, and those of hosts.
@@ -231,7 +238,8 @@ impl Lookup for World {
             if domains.failing.1 {
                 return Err(DnsFailure::Timeout);
             }
-            domains.host_delay
+            let is_mute = domains.mute_host.as_deref() == Some(host.as_str());
+            if is_mute { Duration::from_secs(3600) } else { domains.host_delay }
         };
         if !delay.is_zero() {
             sleep(delay).await;
