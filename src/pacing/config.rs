@@ -17,8 +17,10 @@ pub struct Config {
     pub sessions_per_exchanger: NonZeroU32,
     /// Sessions open to all exchangers of one destination. Default 10, the lowest of those limits.
     pub sessions_per_destination: NonZeroU32,
-    /// New connections to a destination in any 60 seconds. Default 30: servers that limit the rate
-    /// (`smtpd_client_connection_rate_limit`, firewalls) commonly start at 30 to 60.
+    /// New connections to a destination in any 60 seconds. Lists leave one in thirty to single
+    /// calls, and as many again as were opened for them in the last minute, up to a fifth. Default
+    /// 30: servers that limit the rate (`smtpd_client_connection_rate_limit`, firewalls) commonly
+    /// start at 30 to 60.
     pub connections_per_minute: NonZeroU32,
     /// Recipients named to a destination in any 60 seconds, control recipients included. Lists
     /// leave a hundredth of them to single calls, and as many again as came in the last minute, up

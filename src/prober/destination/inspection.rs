@@ -49,7 +49,7 @@ impl<T> Destination<T> {
             return Err(InspectionRefusal::NoRoom);
         }
         let id = SessionId(self.fresh_id());
-        self.pool.open(id, exchanger, guest, now);
+        self.pool.open(id, exchanger, guest, false, now);
         if let Some(session) = self.pool.get_mut(id) {
             session.state = SessionState::Inspecting;
         }

@@ -8,7 +8,9 @@
 //! single recipients, `control` control recipients; `timers` wait for a time. Where processes share
 //! an egress address, `suspension` is while another may ask, `handover` what the next one knows.
 
+mod allowance;
 mod control;
+mod demand;
 mod early;
 mod flights;
 mod handover;

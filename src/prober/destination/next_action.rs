@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::pool::per_visit;
+use super::demand::per_visit;
 use super::{Destination, JobState, PooledSession, SessionState, Submission};
 use crate::address::{Address, DomainName};
 use crate::pacing::Config;

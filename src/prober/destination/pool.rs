@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
+use super::allowance::Allowance;
+use super::demand::{due_now, per_visit, share_of_one_domain, wants_session};
 use super::{Destination, Effect, PooledSession, SessionState};
 use crate::address::DomainName;
 use crate::pacing::{Concurrency, ConcurrencyState, Config, SessionBudget, Window};
@@ -14,11 +16,14 @@ use crate::prober::lane::{Lane, SessionId};
 /// take a round trip; to open a session takes four or five.
 const SLOW_FLIGHT: Duration = Duration::from_millis(500);
 
+/// One connection in so many is kept for callers with little time.
+const PARTS: u32 = 30;
+
 /// The sessions of a destination, the limits on opening more, and the lanes that want one.
 pub(super) struct SessionPool {
     sessions: HashMap<SessionId, PooledSession>,
     concurrency: Concurrency,
-    connections: Window,
+    connections: Allowance,
     /// Connections opened for one recipient domain alone.
     connections_by_domain: HashMap<DomainName, Window>,
     /// Connections in any 60 seconds that may be opened for one recipient domain alone.
@@ -32,7 +37,7 @@ impl SessionPool {
         Self {
             sessions: HashMap::default(),
             concurrency: Concurrency::new(config.sessions_per_destination.get()),
-            connections: Window::new(config.connections_per_minute.get()),
+            connections: Allowance::new(config.connections_per_minute.get(), PARTS),
             connections_by_domain: HashMap::default(),
             share_of_one_domain: share_of_one_domain(config),
             wanting: VecDeque::new(),
@@ -72,7 +77,7 @@ impl SessionPool {
 
     #[cfg(test)]
     pub(super) fn connection_room(&mut self, now: SystemTime) -> u32 {
-        self.connections.room(now)
+        self.connections.room(true, now)
     }
 
     /// Counts connections that another process opened.
@@ -92,7 +97,7 @@ impl SessionPool {
 
     /// Counts all connections but one as opened at `at`, by a process that cannot tell any more.
     pub(super) fn leave_one_connection(&mut self, at: SystemTime, now: SystemTime) {
-        let rest = self.connections.room(now).saturating_sub(1);
+        let rest = self.connections.room(true, now).saturating_sub(1);
         let second = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.connections.merge(&[(second, rest)], now);
     }
@@ -104,12 +109,6 @@ impl SessionPool {
 
     fn has_free_slot(&self) -> bool {
         self.sessions.len() < self.concurrency.allowed()
-    }
-
-    /// The time at which a lane that wants a session may have one, if only the limit of
-    /// connections is in its way.
-    pub(super) fn next_connection(&self) -> Option<SystemTime> {
-        (!self.wanting.is_empty() && self.has_free_slot()).then(|| self.connections.next_room())
     }
 
     /// The exchanger let no session in, or ended a session early: fewer sessions from here on.
@@ -132,19 +131,21 @@ impl SessionPool {
     /// `true` if a session may open a connection now, for `guest_domain` alone if that is set.
     pub(super) fn may_open(&mut self, guest_domain: Option<&DomainName>, now: SystemTime) -> bool {
         self.has_free_slot()
-            && self.connections.room(now) > 0
+            && self.connections.room(false, now) > 0
             && guest_domain.is_none_or(|domain| self.share_used_up(domain, now).is_none())
     }
 
-    /// Takes a session in that opens a connection now; for `guest_domain` alone, if that is set.
+    /// Takes a session in that opens a connection now; for `guest_domain` alone, if that is set;
+    /// `pressed` if somebody with little time waits for it.
     pub(super) fn open(
         &mut self,
         id: SessionId,
         exchanger: &DomainName,
         guest_domain: Option<DomainName>,
+        pressed: bool,
         now: SystemTime,
     ) {
-        self.connections.take(1, now);
+        self.connections.take(1, u32::from(pressed), now);
         if let Some(domain) = guest_domain {
             self.connections_by_domain.retain(|_, window| !window.is_clear(now));
             let window = self.connections_by_domain.entry(domain);
@@ -174,6 +175,15 @@ impl SessionPool {
     fn share_used_up(&mut self, guest_domain: &DomainName, now: SystemTime) -> Option<SystemTime> {
         let window = self.connections_by_domain.get_mut(guest_domain)?;
         (window.room(now) == 0).then(|| window.next_room())
+    }
+
+    /// Sessions of a lane whose flight is too slow for those with little time, if such wait there.
+    fn slow_flights(&self, lane: &Lane, now: SystemTime) -> usize {
+        if lane.pressed() == 0 {
+            return 0;
+        }
+        let slow_at = lane.sessions.iter().filter_map(|id| self.get(*id)?.slow_at());
+        slow_at.filter(|slow_at| *slow_at <= now).count()
     }
 
     /// An idle session of another lane than that of `exchanger`.
@@ -217,7 +227,7 @@ impl<T> Destination<T> {
         if lane.wanting {
             return;
         }
-        if !wants_session(&self.config, lane, due, &self.pool, now) {
+        if !wants_session(&self.config, lane, due, self.pool.slow_flights(lane, now)) {
             return self.watch_flights(exchanger, now);
         }
         if connect_backoff.is_active(now) {
@@ -269,7 +279,8 @@ impl<T> Destination<T> {
                 continue;
             };
             let due = due_now(lane, others_may);
-            let wants = wants_session(&self.config, lane, due, &self.pool, now);
+            let slow = self.pool.slow_flights(lane, now);
+            let wants = wants_session(&self.config, lane, due, slow);
             if !wants || self.must_wait(&exchanger, now) {
                 self.pool.wanting.pop_front();
                 if let Some(lane) = self.lanes.get_mut(&exchanger) {
@@ -279,6 +290,7 @@ impl<T> Destination<T> {
                 continue;
             }
             let Some(lane) = self.lanes.get_mut(&exchanger) else { continue };
+            let pressed = lane.pressed() > 0;
             if lane.connect_backoff.is_active(now) {
                 lane.wanting = false;
                 let until = lane.connect_backoff.until();
@@ -290,8 +302,11 @@ impl<T> Destination<T> {
                 self.wake_one_to_yield(&exchanger);
                 return;
             }
-            if self.pool.connections.room(now) == 0 {
-                return;
+            if self.pool.connections.room(pressed, now) == 0 {
+                if pressed || !self.bring_pressed_forward() {
+                    return;
+                }
+                continue;
             }
             let guest = self.guest_domain(&exchanger).cloned();
             let used_up = guest.as_ref().and_then(|domain| self.pool.share_used_up(domain, now));
@@ -307,10 +322,37 @@ impl<T> Destination<T> {
         }
     }
 
+    /// Puts the first lane before all others that wants a session for somebody with little time.
+    /// Returns whether there is one.
+    fn bring_pressed_forward(&mut self) -> bool {
+        let is_pressed =
+            |name: &DomainName| self.lanes.get(name).is_some_and(|lane| lane.pressed() > 0);
+        let found = self.pool.wanting.iter().position(is_pressed);
+        let lane = found.and_then(|index| self.pool.wanting.remove(index));
+        let is_there = lane.is_some();
+        self.pool.wanting.extend(lane);
+        if is_there {
+            self.pool.wanting.rotate_right(1);
+        }
+        is_there
+    }
+
+    /// The time at which a lane that wants a session may have one, if only the limit of
+    /// connections is in its way.
+    pub(super) fn next_connection(&self) -> Option<SystemTime> {
+        let pool = &self.pool;
+        if pool.wanting.is_empty() || !pool.has_free_slot() {
+            return None;
+        }
+        let mut lanes = pool.wanting.iter().filter_map(|name| self.lanes.get(name));
+        Some(pool.connections.next_room(lanes.any(|lane| lane.pressed() > 0)))
+    }
+
     /// Opens a session for the first lane that wants one; for `guest` alone, if that is all it has.
     fn open(&mut self, exchanger: DomainName, guest: Option<DomainName>, now: SystemTime) {
         let id = SessionId(self.fresh_id());
-        self.pool.open(id, &exchanger, guest, now);
+        let pressed = self.lanes.get(&exchanger).is_some_and(|lane| lane.pressed() > 0);
+        self.pool.open(id, &exchanger, guest, pressed, now);
         // Others first, before this lane gets another one.
         self.pool.wanting.rotate_left(1);
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
@@ -351,49 +393,4 @@ impl<T> Destination<T> {
             self.effects.push_back(Effect::Wake(id));
         }
     }
-}
-
-/// Connections in any 60 seconds that may be opened for one recipient domain alone: two thirds.
-fn share_of_one_domain(config: &Config) -> u32 {
-    (config.connections_per_minute.get() / 3 * 2).max(1)
-}
-
-/// Recipients that a session of this lane takes at a time.
-pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
-    let count = if lane.pipelining {
-        config.recipients_per_flight
-    } else {
-        config.recipients_without_pipelining
-    };
-    let count = count.get().min(lane.limits.recipients().unwrap_or(u32::MAX));
-    usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-/// Recipients of a lane that may be named now: of callers with little time, and others if they may.
-fn due_now(lane: &Lane, others_may: bool) -> usize {
-    if others_may { lane.due() } else { lane.pressed() }
-}
-
-/// `true` if more is `due` than the present sessions will take with their next flights: where
-/// somebody waits with little time, without those whose flight is slow. While one session knocks to
-/// see whether the door is open again, nobody else does.
-fn wants_session(
-    config: &Config,
-    lane: &Lane,
-    due: usize,
-    pool: &SessionPool,
-    now: SystemTime,
-) -> bool {
-    let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);
-    if lane.session_count() >= most || lane.half_open.is_some() {
-        return false;
-    }
-    let is_slow = |id: &&SessionId| {
-        pool.get(**id).and_then(PooledSession::slow_at).is_some_and(|slow_at| slow_at <= now)
-    };
-    let mut ready = lane.sessions.len();
-    if lane.pressed() > 0 {
-        ready -= lane.sessions.iter().filter(is_slow).count();
-    }
-    due > ready * per_visit(config, lane)
 }

@@ -49,7 +49,7 @@ impl<T> Destination<T> {
             return None;
         }
         // A suspended destination opens none, even when there is room again.
-        let connection = self.pool.next_connection().filter(|_| !self.suspended);
+        let connection = self.next_connection().filter(|_| !self.suspended);
         let waits = [self.timers.next(), connection, self.recipients.next_room()];
         waits.into_iter().flatten().min()
     }

@@ -135,3 +135,26 @@ fn a_list_that_has_used_up_its_minute_leaves_recipients_to_callers_with_little_t
     simulation.serve();
     assert_eq!(simulation.answers.len(), 301);
 }
+
+#[test]
+fn a_list_that_has_used_up_its_connections_leaves_one_to_a_caller_with_little_time() {
+    let mut simulation = Simulation::new(Config::default());
+    for n in 0..40 {
+        let exchanger = format!("mx{n}.example.net");
+        simulation.submit(&format!("d{n}.example"), &exchanger, false, 240);
+    }
+    while let Some(id) = simulation.ids(|task| matches!(task, Task::Opening)).front().copied() {
+        simulation.opened(id);
+        simulation.ask(id);
+        simulation.land(id, None, |_, _, _| Some(accepted()));
+        simulation.close(id);
+    }
+    assert_eq!(simulation.connections.len(), 29);
+    let token = simulation.submit_until("late.example", "mx.example.net", false, (0, 5));
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!((code(&simulation, token), simulation.connections.len()), (250, 30));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 41);
+}
