@@ -14,7 +14,7 @@ const MOST: u32 = 5;
 /// See the module.
 pub(super) struct Allowance {
     limit: u32,
-    /// Events that are kept at least, those in the last minute of callers with little time included.
+    /// Events that are kept at least, those included that callers with little time had.
     least: u32,
     window: Window,
     /// Those of callers with little time.

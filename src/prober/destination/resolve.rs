@@ -130,6 +130,9 @@ impl<T> Destination<T> {
                 self.timers.set(at, Timer::Control(context.exchanger.clone(), domain.clone()));
             }
             lane.await_control(&domain, id);
+            if job.pressed {
+                lane.press_control(&domain);
+            }
             job.state = JobState::AwaitingControl(Box::new(evidence));
             return;
         }

@@ -6,9 +6,11 @@ use futures_util::future::join;
 
 use super::*;
 
-/// Holds each refusal back for a second.
-fn tarpit() -> (Arc<World>, Prober) {
-    world(Rules { soft_errors: 0, ..Rules::default() })
+/// An exchanger that holds each refusal back for a second, and a session with it.
+async fn tarpit() -> (Arc<World>, Prober) {
+    let (world, prober) = world(Rules { soft_errors: 0, ..Rules::default() });
+    assert_eq!(code(&prober.probe(world.request("user@b.example", &[(MX, 10)])).await), 250);
+    (world, prober)
 }
 
 /// A request of a caller who has so much time.
@@ -19,7 +21,7 @@ fn request(world: &World, address: &str, time: Duration) -> ProbeRequest {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_told_while_the_server_hangs_at_another_recipient_of_its_flight() {
-    let (world, prober) = tarpit();
+    let (world, prober) = tarpit().await;
     let began = world.clock.now();
     let told = async {
         let user = prober.probe(world.request("user1@a.example", &[(MX, 10)])).await;
@@ -29,12 +31,12 @@ async fn an_answer_is_told_while_the_server_hangs_at_another_recipient_of_its_fl
     let ((user, took), gone) = join(told, probe_all(&world, &prober, &gone)).await;
     assert_eq!((code(&user), code(&gone[0]), code(&gone[1])), (250, 550, 550));
     assert!(took < Duration::from_millis(200), "{took:?}");
-    assert_eq!(world.seen(MX).transactions.len(), 1, "they were of one flight");
+    assert_eq!(world.seen(MX).transactions.len(), 2, "they were of one flight");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_behind_a_refusal_is_told_early_once_the_server_has_shown_how_it_refuses() {
-    let (world, prober) = tarpit();
+    let (world, prober) = tarpit().await;
     for (n, expected) in [(0, 0), (1, 250)] {
         let time = Duration::from_millis(1500);
         let second = Duration::from_secs(60);
@@ -51,7 +53,7 @@ async fn an_answer_behind_a_refusal_is_told_early_once_the_server_has_shown_how_
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_lacks_the_control_recipient_s_is_told_at_the_deadline_as_ever() {
-    let (world, prober) = tarpit();
+    let (world, prober) = tarpit().await;
     let curious = |address: &str, time| ProbeRequest {
         test_catch_all: true,
         ..request(&world, address, Duration::from_millis(time))
