@@ -1,7 +1,7 @@
 //! One question at one destination: asked here, or by the process that holds the destination.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
@@ -43,18 +43,8 @@ impl Prober {
         let shared = &self.context;
         let handle = self.destination(&question.exchanger, identity);
         let deadline = shared.clock.instant(question.deadline);
-        match self.check_target(&handle, &question).await {
-            Ok(()) => {}
-            Err(NoReply::Timeout) if shared.clock.now() >= question.deadline => {
-                return timed_out(None, Stage::Connect);
-            }
-            Err(reason) => {
-                let may_answer_later = reason == NoReply::Timeout;
-                let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-                let observation = Observation::new(answer, None, shared.clock.now());
-                let answered = LaneAnswer::new(observation, Control::NotAsked);
-                return LaneOutcome::Answered(LaneAnswer { may_answer_later, ..answered });
-            }
+        if let Err(reason) = self.check_target(&handle, &question).await {
+            return self.not_dialled(reason, question.deadline);
         }
         let domain = match question.address.domain() {
             Domain::Name(name) => name.clone(),
@@ -123,6 +113,18 @@ impl Prober {
         let targets = handle.egress.targets(context, &question.exchanger, question.max_age);
         let targets = Box::pin(targets);
         timeout_at(deadline, targets).await.unwrap_or(Err(NoReply::Timeout)).map(drop)
+    }
+
+    /// The outcome where the addresses of an exchanger are not known, or none may be dialled.
+    fn not_dialled(&self, reason: NoReply, deadline: SystemTime) -> LaneOutcome {
+        let now = self.context.clock.now();
+        let may_answer_later = reason == NoReply::Timeout;
+        if may_answer_later && now >= deadline {
+            return timed_out(None, Stage::Connect);
+        }
+        let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
+        let answered = LaneAnswer::new(Observation::new(answer, None, now), Control::NotAsked);
+        LaneOutcome::Answered(LaneAnswer { may_answer_later, ..answered })
     }
 
     /// Puts a question into the form in which another process is asked it.
