@@ -120,7 +120,8 @@ impl<T> Destination<T> {
         } else if findings.answered > 0 {
             memory.exchanger_mut(&exchanger).welcome(self.identity);
         }
-        if let Some(lane) = self.lanes.get(&exchanger) {
+        if let Some(lane) = self.lanes.get_mut(&exchanger) {
+            lane.spared &= findings.answered == 0;
             memory.exchanger_mut(&exchanger).limits = lane.limits;
         }
         if tarpit {
@@ -217,26 +218,6 @@ impl<T> Destination<T> {
         }
     }
 
-    /// The session goes on, and yet not one of these was answered: asked again, but not for ever.
-    fn silence(
-        &mut self,
-        unanswered: &mut Vec<JobId>,
-        context: &ReplyContext<'_>,
-        memory: &mut Memory,
-    ) {
-        let reason = NoReply::Protocol("no answer to RCPT".to_owned());
-        let silence = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason };
-        unanswered.retain(|id| {
-            let Some(job) = self.jobs.get_mut(id) else { return false };
-            job.tries += 1;
-            if job.tries < TRIES {
-                return true;
-            }
-            self.settle(*id, silence.clone(), context, memory);
-            false
-        });
-    }
-
     /// Remembers a rate limit that was named in this flight.
     fn rate_limited(
         &self,
@@ -319,12 +300,44 @@ impl<T> Destination<T> {
         if answered == 0 {
             // Its connection may linger: the server counts it until it is gone.
             self.retire(id);
+            let is_spared = self.spares_the_others(&exchanger, &why, findings);
             // Back first, so that those who cannot wait are told.
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
-            self.obstructed(&exchanger, why, memory, now);
+            if !is_spared {
+                self.obstructed(&exchanger, why, memory, now);
+            }
         } else if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.limits.suspect_recipients(taken, began, now);
         }
+    }
+
+    /// The server hung up on a new session without a word when it was at its first recipient. That
+    /// may be about the recipient alone: the others are asked at once, and it goes to the end.
+    /// Returns whether that is so: not a second time until the exchanger has answered somebody.
+    fn spares_the_others(
+        &mut self,
+        exchanger: &DomainName,
+        why: &Observation,
+        findings: &mut FlightFindings,
+    ) -> bool {
+        let RecipientAnswer::NoReply { stage, reason } = &why.answer else { return false };
+        let is_mute = matches!(reason, NoReply::Closed | NoReply::Timeout);
+        let is_at_recipient = *stage == Stage::Rcpt && is_mute;
+        let count: usize = findings.unanswered.iter().map(|(_, jobs)| jobs.len()).sum();
+        let Some(lane) = self.lanes.get_mut(exchanger).filter(|_| is_at_recipient && count > 1)
+        else {
+            return false;
+        };
+        if std::mem::replace(&mut lane.spared, true) {
+            return false;
+        }
+        if let Some((domain, jobs)) = findings.unanswered.first_mut()
+            && !jobs.is_empty()
+        {
+            let suspect = (domain.clone(), vec![jobs.remove(0)]);
+            findings.unanswered.push(suspect);
+        }
+        true
     }
 
     /// The first recipient without an answer may be why the server hung up: it is asked again, but

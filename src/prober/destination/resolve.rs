@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
-use super::{Destination, Effect, JobState, LaneJob, Submission, Timer};
+use super::{Destination, Effect, JobState, LaneJob, Submission, TRIES, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, obstacle, retry_hint};
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction};
 use crate::prober::memory::{CatchAllState, Memory};
-use crate::smtp::{Control, Observation, RecipientAnswer};
+use crate::smtp::{Control, NoReply, Observation, RecipientAnswer, Stage};
 
 impl<T> Submission<T> {
     /// Name under which it is remembered whether the domain accepts everything where it was asked.
@@ -171,6 +171,26 @@ impl<T> Destination<T> {
         job.state = JobState::Delayed;
         job.last = Some(Box::new(job.observation(answer, context)));
         self.timers.set(at, Timer::Job(id));
+    }
+
+    /// The session goes on, and yet not one of these was answered: asked again, but not for ever.
+    pub(super) fn silence(
+        &mut self,
+        unanswered: &mut Vec<JobId>,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        let reason = NoReply::Protocol("no answer to RCPT".to_owned());
+        let silence = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason };
+        unanswered.retain(|id| {
+            let Some(job) = self.jobs.get_mut(id) else { return false };
+            job.tries += 1;
+            if job.tries < TRIES {
+                return true;
+            }
+            self.settle(*id, silence.clone(), context, memory);
+            false
+        });
     }
 
     /// Puts recipients back at the head of their queues, in the order in which they were named.

@@ -63,6 +63,9 @@ pub(super) struct Lane {
     pub(super) rate_limit: Option<Observation>,
     /// Why it last did not let us in.
     pub(super) obstacle: Option<Observation>,
+    /// A session ended at its first recipient, and the others were asked at once. Nobody was
+    /// answered since.
+    pub(super) spared: bool,
     /// It let us in before.
     pub(super) reached: bool,
     pub(super) pipelining: bool,
@@ -94,6 +97,7 @@ impl Lane {
             rcpt_backoff: Backoff::none(),
             rate_limit: None,
             obstacle: None,
+            spared: false,
             reached,
             pipelining: true,
             reply_time: ReplyTime::default(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rules::open_one;
+use super::rules::{code, open_one};
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::memory::CatchAllState;
@@ -92,4 +92,38 @@ fn the_first_flight_that_goes_well_after_a_pause_opens_the_door_for_all() {
     simulation.ask(id);
     simulation.land(id, None, |_, _, _| Some(accepted()));
     assert!(!simulation.ids(|task| matches!(task, Task::Opening)).is_empty(), "others may follow");
+}
+
+#[test]
+fn a_session_that_ends_over_its_first_recipient_keeps_nobody_else_waiting() {
+    let mut simulation = Simulation::new(Config::default());
+    let suspect = simulation.submit("a.example", MX, false, 3600);
+    let others = [(); 2].map(|()| simulation.submit("b.example", MX, false, 3600));
+    let id = open_one(&mut simulation);
+    simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, _| None);
+    simulation.close(id);
+    let id = open_one(&mut simulation);
+    let Task::Flying(flight) = &simulation.sessions[&id].task else { panic!("it asks") };
+    assert_eq!(flight[0].domain, name("b.example"), "the one it hung up over comes last");
+    simulation.land(id, Some(closed(Stage::Rcpt)), |n, _, _| (n == 0).then(accepted));
+    assert!(others.iter().all(|token| code(&simulation, *token) == 250));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(code(&simulation, suspect), 250);
+}
+
+#[test]
+fn an_exchanger_that_ends_a_second_session_over_its_first_recipient_is_left_alone() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..5 {
+        simulation.submit("a.example", MX, false, 3600);
+    }
+    for _ in 0..2 {
+        let id = open_one(&mut simulation);
+        simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, _| None);
+        simulation.close(id);
+    }
+    assert!(simulation.ids(|task| matches!(task, Task::Opening)).is_empty());
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 5);
 }
