@@ -12,7 +12,7 @@ use calamine::{
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::metered::{MeteredInput, UnpackedCount};
+use super::metered::{MeteredInput, OctetCount};
 use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats, shared_strings};
 use crate::listfile::cell::looks_like_address;
 
@@ -100,8 +100,8 @@ fn open_xlsx<R: Read + Seek, W: Write>(
     let parts = archive::check(&mut input, table, is_held)?;
     shared_strings::check(&mut input, table)?;
     let all = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.unpacked));
-    let unpacked = UnpackedCount::default();
-    let input = MeteredInput::new(input, parts, unpacked.clone());
+    let unpacked = OctetCount::default();
+    let input = MeteredInput::unpacked(input, parts, unpacked.clone());
     let mut book: MeteredXlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
         calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
         error => table.damaged(error),
