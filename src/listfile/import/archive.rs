@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 
-use super::metered::PackedPart;
+use super::metered::{MeteredInput, OctetCount, PackedPart};
 use super::{BoundedTable, Container, HEAD, ImportError, ImportLimits, MAX_COLUMNS, cards};
 use crate::listfile::convert::ObjectTable;
 use crate::listfile::{
@@ -43,7 +43,9 @@ pub(super) fn check<R: Read + Seek, W: Write>(
     table: &BoundedTable<W>,
     is_held: impl Fn(&str) -> bool,
 ) -> Result<Vec<PackedPart>, ImportError> {
-    let mut archive = ZipArchive::new(&mut *input).map_err(|error| table.damaged(error))?;
+    let read = OctetCount::default();
+    let counted = MeteredInput::packed(&mut *input, read.clone());
+    let mut archive = ZipArchive::new(counted).map_err(|error| table.damaged(error))?;
     let mut left = table.limits.unpacked;
     let mut parts = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
@@ -53,15 +55,18 @@ pub(super) fn check<R: Read + Seek, W: Write>(
         } else {
             left
         };
-        let (start, packed) = (file.data_start().unwrap_or_default(), file.compressed_size());
+        let (start, before) = (file.data_start().unwrap_or_default(), read.get());
         let unpacked = io::copy(&mut file.take(limit + 1), &mut io::sink());
         let unpacked = unpacked.map_err(|error| table.damaged(error))?;
         if unpacked > limit {
             return Err(table.too_large(limit));
         }
         left -= unpacked;
+        // What was read of it: the size that the archive names may be any, and nobody checks it.
+        let packed = read.get() - before;
         parts.push(PackedPart { start, packed, unpacked });
     }
+    drop(archive);
     input.seek(SeekFrom::Start(0))?;
     Ok(parts)
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 pub(super) struct PackedPart {
     /// The place of its first octet.
     pub(super) start: u64,
-    /// Its octets in the file.
+    /// The octets of the file that are read to unpack it.
     pub(super) packed: u64,
     /// What they were unpacked to, in octets.
     pub(super) unpacked: u64,

@@ -159,10 +159,27 @@ fn a_cell_below_the_last_row_that_a_sheet_has_is_refused_and_fills_no_rows() {
     assert!(csv.ends_with("\n\na@acme.test\n"));
 }
 
+/// Writes another size of a packed part into the table of contents of an archive.
+fn claim_size(archive: &mut [u8], part: &str, size: u32) {
+    const SIZE: usize = 20;
+    const NAME: usize = 46;
+    let is_entry = |entry: &[u8]| {
+        entry.starts_with(b"PK\x01\x02")
+            && entry.get(NAME..).is_some_and(|name| name.starts_with(part.as_bytes()))
+    };
+    let at = (0..archive.len()).find(|&at| is_entry(&archive[at..])).expect("an entry");
+    archive[at + SIZE..at + SIZE + 4].copy_from_slice(&size.to_le_bytes());
+}
+
 #[test]
 fn sheets_that_are_all_the_same_part_and_very_many_sheets_are_refused() {
     let rows = "<row/>".repeat(200_000) + &xlsx_row(1);
     let said = refused(&xlsx(&["A", "B", "C"], "<sst/>", &rows));
+    assert!(said.contains("one and the same"), "{said}");
+    // Also if the part says that it is longer than it is, so that less comes of each octet.
+    let mut file = xlsx(&["A", "B", "C"], "<sst/>", &rows);
+    claim_size(&mut file, "xl/worksheets/sheet1.xml", u32::MAX - 1);
+    let said = refused(&file);
     assert!(said.contains("one and the same"), "{said}");
     let names: Vec<String> = (0..=1000).map(|number| format!("S{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
