@@ -336,13 +336,10 @@ impl Job {
 
     /// Gives a finished file its own name, or copies it to a stream.
     pub(super) async fn place(&mut self, scratch: &Path, path: &Path) -> anyhow::Result<()> {
-        let may_replace = self.may_replace(path);
-        placed_file::persist_aside(scratch.to_owned(), path.to_owned(), may_replace).await?;
-        if !paths::is_stream(path) {
-            self.placed.push(PlacedFile::of_path(path)?);
-            self.save()?;
-        }
-        Ok(())
+        let placed = placed_file::persist(scratch, path, self.may_replace(path)).await?;
+        let Some(placed) = placed else { return Ok(()) };
+        self.placed.push(placed);
+        self.save()
     }
 
     /// `true` if what is at `path` may be written over: the run put it there, and did not end then.

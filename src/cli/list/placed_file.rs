@@ -27,21 +27,29 @@ impl PlacedFile {
     }
 }
 
-/// Does what [`paths::persist`] does on a thread of its own: a pipe that nobody reads blocks, and
-/// an interruption is to be heard meanwhile.
-pub(super) async fn persist_aside(
-    scratch: PathBuf,
-    path: PathBuf,
+/// Does what [`paths::persist`] does; returns the file, unless it is a stream. A pipe that nobody
+/// reads blocks, and is written to on a thread of its own, so that an interruption is heard
+/// meanwhile. A file has its name in one go: an interruption would leave it there without a record.
+pub(super) async fn persist(
+    scratch: &Path,
+    path: &Path,
     may_replace: bool,
-) -> anyhow::Result<()> {
-    tokio::task::spawn_blocking(move || paths::persist(&scratch, &path, may_replace)).await?
+) -> anyhow::Result<Option<PlacedFile>> {
+    if paths::is_stream(path) {
+        let (scratch, path) = (scratch.to_owned(), path.to_owned());
+        let copied = move || paths::persist(&scratch, &path, may_replace);
+        tokio::task::spawn_blocking(copied).await??;
+        return Ok(None);
+    }
+    paths::persist(scratch, path, may_replace)?;
+    Ok(Some(PlacedFile::of_path(path)?))
 }
 
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
     use std::process::Command;
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
 
@@ -64,10 +72,23 @@ mod tests {
         let (scratch, pipe) = (folder.path().join("scratch"), folder.path().join("pipe"));
         fs::write(&scratch, "rows").unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let mut placing = pin!(persist_aside(scratch, pipe.clone(), false));
+        let mut placing = pin!(persist(&scratch, &pipe, false));
         let first = placing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(first.is_pending());
         assert_eq!(fs::read_to_string(&pipe).unwrap(), "rows");
-        placing.await.unwrap();
+        assert_eq!(placing.await.unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_is_not_placed_without_its_record_by_whoever_is_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scratch, path) = (folder.path().join("scratch"), folder.path().join("out.csv"));
+        fs::write(&scratch, "rows").unwrap();
+        let placing = pin!(persist(&scratch, &path, false));
+        let Poll::Ready(placed) = placing.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it can be given up between the file and its record");
+        };
+        assert_eq!(placed.unwrap(), Some(PlacedFile::of_path(&path).unwrap()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "rows");
     }
 }
