@@ -65,7 +65,7 @@ pub(super) async fn run(
         () = interruption.wait() => Err(anyhow::anyhow!("interrupted")),
     };
     display.clear();
-    backend.close().await;
+    let _all_closed = interruption.during(backend.close()).await;
     print_text!("{}", looked?);
     Ok(true)
 }

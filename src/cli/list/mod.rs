@@ -95,7 +95,8 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
         stop(backend, &mut interruption).await;
         return Err(unfinished(&job, anyhow::anyhow!("interrupted")));
     };
-    backend.close().await;
+    // Nobody else listens to signals meanwhile.
+    let _all_closed = interruption.during(backend.close()).await;
     match done {
         Ok(Ending::Vetted(decision)) => {
             job.remove();
@@ -115,10 +116,8 @@ async fn stop(backend: Backend, interruption: &mut Interruption) {
         "{DIM}stopping, and closing {}; Ctrl-C again leaves at once{DIM:#}",
         backend.sessions()
     );
-    tokio::select! {
-        _ = tokio::time::timeout(STOPPING, backend.close()) => {}
-        () = interruption.wait() => {}
-    }
+    let closing = interruption.during(backend.close());
+    let _in_time = tokio::time::timeout(STOPPING, closing).await;
 }
 
 /// The error of a job that ended early, with the way to go on; one of which nothing was accepted
