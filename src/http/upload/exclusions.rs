@@ -4,7 +4,7 @@ use std::io::BufReader;
 
 use tonic::Status;
 
-use super::fault::{refused, unreadable};
+use super::fault::{refused, unreadable, with_parameters};
 use super::reading::ArrivedList;
 use crate::exclusion::{
     ExclusionError, ExclusionLimits, ExclusionList, ExclusionMatcher, ExclusionRules,
@@ -40,7 +40,10 @@ impl ArrivedList {
         list.read_into(open, ExclusionRules::All, matcher).map_err(|error| match error {
             ExclusionError::Io(error) => unreadable(error),
             ExclusionError::List(error @ ListFileError::Read { .. }) => refused(error),
-            error => Status::invalid_argument(format!("in {name:?}: {error}").replace("--", "")),
+            error => {
+                let fault = with_parameters(&error.to_string());
+                Status::invalid_argument(format!("in {name:?}: {fault}"))
+            }
         })
     }
 }
