@@ -229,11 +229,17 @@ fn facts(draft: &ListDraft) -> Vec<(&'static str, String)> {
         ("different mailboxes", many(survey.mailboxes)),
         ("domains", many(survey.domain_count.map(|count| count as u64))),
     ];
+    // Beside a suppression file they are those that are left.
+    let addresses = match survey.exclusion.left_out {
+        Some(_) => ("addresses to ask about", survey.addresses),
+        None if survey.addresses > survey.rows => ("addresses in all", survey.addresses),
+        None => ("addresses in all", 0),
+    };
     let sometimes = [
         ("left out", survey.exclusion.rows),
         ("without an address", count(findings.rows_without_address)),
         ("with several addresses", count(findings.rows_with_several)),
-        ("addresses in all", if survey.addresses > survey.rows { survey.addresses } else { 0 }),
+        addresses,
         ("not spelled like an address", survey.malformed),
     ];
     let there = sometimes.into_iter().filter(|(_, rows)| *rows > 0);

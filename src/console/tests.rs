@@ -105,6 +105,7 @@ async fn who_is_left_out_of_a_list_is_counted_with_the_reason_and_not_among_thos
     let html = page.render().unwrap();
     for told in [
         "<dt>left out</dt><dd>3</dd>",
+        "<dt>addresses to ask about</dt><dd>2</dd>",
         "<strong>3 rows are left out (1 by a domain).</strong>",
         "<bdi>list.csv</bdi>: 1 address to exclude</li>",
         "<bdi>list.csv</bdi>: 1 domain to exclude</li>",
