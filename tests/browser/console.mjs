@@ -138,8 +138,14 @@ await page.getByRole("heading", { name: "dropped.csv" }).waitFor();
 // Who is on a suppression file is left out: here everybody, until the file is taken away again.
 const gone = path.join(folder, "gone.txt");
 writeFileSync(gone, "jane.doe@acme.test\n");
+// While the file is on its way, the list cannot be started without it.
+await page.evaluate(() => {
+  const start = document.querySelector("form.go button");
+  addEventListener("submit", () => sessionStorage.setItem("is-held", start.disabled));
+});
 await page.getByLabel("Suppression file").setInputFiles(gone);
 await page.getByText("Nobody is left to ask about").waitFor();
+assert.equal(await page.evaluate(() => sessionStorage.getItem("is-held")), "true");
 await look(page, "left-out");
 await page.getByRole("button", { name: "Leave nobody out" }).click();
 await page.getByRole("button", { name: "Start" }).waitFor();

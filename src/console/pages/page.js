@@ -51,11 +51,18 @@ if (form) {
   });
 }
 
-// A suppression file that was chosen and not sent would leave nobody out of a list that is started.
-for (const file of document.querySelectorAll("[data-send] input[type=file]")) {
+// A suppression file that was chosen and not sent would leave nobody out of a list that is started,
+// and so would one that is on its way: a browser that sends a second form lets go of the first.
+for (const sent of document.querySelectorAll("[data-send]")) {
+  const file = sent.querySelector("input[type=file]");
+  const allow = (isAllowed) => {
+    for (const start of document.querySelectorAll("form.go button")) start.disabled = !isAllowed;
+  };
   file.addEventListener("change", () => {
-    if (file.files.length) file.form.requestSubmit();
+    if (file.files.length) sent.requestSubmit();
   });
+  sent.addEventListener("submit", () => allow(false));
+  addEventListener("pageshow", () => allow(true));
 }
 
 // Loads the page anew once the service answers. It may be away, and a proxy's page in its place
