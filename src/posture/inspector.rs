@@ -18,6 +18,7 @@ use super::facts::{
     ExchangerPosture, MtaStsState, Posture, PostureGap, PostureReport, PostureState, TlsState,
     TlsaState,
 };
+use super::look_place::{LookFindings, LookPlace};
 use super::lookup::PostureLookup;
 use super::mta_sts::{self, MtaStsPolicy};
 use super::parking::ParkingService;
@@ -38,8 +39,8 @@ const EXCHANGERS: usize = 3;
 /// Domains that are looked at at a time; others wait.
 const LOOKS: usize = 32;
 
-/// Longest wait of a look for the sessions with the exchangers. It is not that of who asked: what
-/// is learned is for others too.
+/// Time that a look has for the sessions with the exchangers at the least. It is not that of who
+/// asked: what is learned is for others too.
 const LOOK_TIME: Duration = Duration::from_secs(30);
 
 /// Time for which a posture is remembered, and one with a gap that may close soon.
@@ -54,8 +55,8 @@ const POLICY: (Duration, Duration) =
 /// Longest wait for the name servers of a domain: that it is parked is worth no more.
 const PARKING_WAIT: Duration = Duration::from_secs(2);
 
-/// Locks of domains kept before those that nobody holds are dropped.
-const FEW_LOCKS: usize = 1024;
+/// Places of domains kept before those that nobody holds are dropped.
+const FEW_PLACES: usize = 1024;
 
 /// An error of setting postures up.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +73,6 @@ pub enum PostureError {
 #[derive(Clone)]
 pub struct PostureInspector(Arc<InspectorParts>);
 
-/// A lock by which one caller looks at a domain while others wait for the result.
-type DomainLock = tokio::sync::Mutex<()>;
-
 struct InspectorParts {
     config: Config,
     resolver: Arc<Resolver>,
@@ -84,7 +82,7 @@ struct InspectorParts {
     remembered: Answers<DomainName, Arc<Posture>>,
     remembered_policies: Answers<DomainName, Arc<(String, MtaStsPolicy)>>,
     remembered_parking: Answers<DomainName, Option<&'static ParkingService>>,
-    locks: Mutex<HashMap<DomainName, Weak<DomainLock>>>,
+    places: Mutex<HashMap<DomainName, Weak<LookPlace>>>,
     looks: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -119,7 +117,7 @@ impl PostureInspector {
             remembered: Answers::new(config.max_remembered),
             remembered_policies: Answers::new(config.max_remembered),
             remembered_parking: Answers::new(config.max_remembered),
-            locks: Mutex::default(),
+            places: Mutex::default(),
             looks: Arc::new(Semaphore::new(LOOKS)),
             tasks,
             stop,
@@ -144,22 +142,26 @@ impl PostureInspector {
     /// The posture of `domain`, remembered or looked at now; `None` if the process ends.
     async fn find_or_look(
         &self,
+        place: &Arc<LookPlace>,
         domain: &DomainName,
         route: &Route,
         max_age: Option<Duration>,
+        deadline: SystemTime,
     ) -> Option<Arc<Posture>> {
         let parts = &*self.0;
         let began = parts.clock.now();
         if let Some(known) = self.remembered(domain, max_age, began).await {
             return Some(known);
         }
-        let lock = parts.lock(domain).lock_owned().await;
+        let turn = Arc::clone(&place.turn).lock_owned().await;
         if let Some(known) = self.remembered(domain, max_age, began).await {
             return Some(known);
         }
         // Never closed.
         let permit = Arc::clone(&parts.looks).acquire_owned().await.ok()?;
-        let look = self.clone().look(domain.clone(), route.clone(), (lock, permit));
+        let (place, deadline) = (Arc::clone(place), deadline.max(parts.clock.now() + LOOK_TIME));
+        let asked = (domain.clone(), route.clone());
+        let look = self.clone().look(place, asked, deadline, (turn, permit));
         let stop = parts.stop.clone();
         // A look outlives the caller whose time is over: who asks again finds what it brings, and
         // does not begin another.
@@ -167,33 +169,45 @@ impl PostureInspector {
         looking.await.ok().flatten()
     }
 
-    async fn look(self, domain: DomainName, route: Route, _turn: LookTurn) -> Arc<Posture> {
+    async fn look(
+        self,
+        place: Arc<LookPlace>,
+        (domain, route): (DomainName, Route),
+        deadline: SystemTime,
+        _turn: LookTurn,
+    ) -> Arc<Posture> {
         let parts = &*self.0;
-        let deadline = parts.clock.now() + LOOK_TIME;
-        let posture = Arc::new(Box::pin(parts.look(&domain, &route, deadline)).await);
+        let posture = Arc::new(Box::pin(parts.look(&place, &domain, &route, deadline)).await);
         let now = parts.clock.now();
         let lasts = if posture.is_complete() { KNOWN } else { INCOMPLETE };
         let known = Arc::clone(&posture);
         parts.remembered.insert(domain, known, now, now + lasts, now).await;
+        place.end();
         posture
     }
 }
 
 impl InspectorParts {
-    fn lock(&self, domain: &DomainName) -> Arc<DomainLock> {
-        let mut locks = self.locks.lock();
-        if let Some(lock) = locks.get(domain).and_then(Weak::upgrade) {
-            return lock;
+    fn place(&self, domain: &DomainName) -> Arc<LookPlace> {
+        let mut places = self.places.lock();
+        if let Some(place) = places.get(domain).and_then(Weak::upgrade) {
+            return place;
         }
-        if locks.len() >= FEW_LOCKS {
-            locks.retain(|_, lock| lock.strong_count() > 0);
+        if places.len() >= FEW_PLACES {
+            places.retain(|_, place| place.strong_count() > 0);
         }
-        let lock = Arc::default();
-        locks.insert(domain.clone(), Arc::downgrade(&lock));
-        lock
+        let place = Arc::default();
+        places.insert(domain.clone(), Arc::downgrade(&place));
+        place
     }
 
-    async fn look(&self, domain: &DomainName, route: &Route, deadline: SystemTime) -> Posture {
+    async fn look(
+        &self,
+        place: &LookPlace,
+        domain: &DomainName,
+        route: &Route,
+        deadline: SystemTime,
+    ) -> Posture {
         let hosts: Vec<DomainName> =
             route.exchangers().iter().map(|exchanger| exchanger.host.clone()).collect();
         if hosts.is_empty() {
@@ -202,11 +216,27 @@ impl InspectorParts {
         let best = &hosts[..hosts.len().min(EXCHANGERS)];
         let (mta_sts, tlsa) = tokio::join!(self.mta_sts(domain), self.tlsa(domain, route, best));
         let policy = mta_sts.enforced();
-        let exchangers = best.iter().zip(tlsa).map(|(host, (state, records))| {
-            let is_named = policy.is_some_and(|policy| policy.names(host));
-            self.exchanger(domain, host, state, records, is_named, deadline)
+        let begin = |(host, (tlsa, _)): (&DomainName, &(TlsaState, Vec<TlsaRecord>))| {
+            let is_asked = tlsa.demands_tls() || policy.is_some_and(|policy| policy.names(host));
+            ExchangerPosture {
+                host: host.clone(),
+                tlsa: tlsa.clone(),
+                tls: is_asked.then(|| TlsState::NotReached("no answer in time".to_owned())),
+            }
+        };
+        let begun: Vec<ExchangerPosture> = best.iter().zip(&tlsa).map(begin).collect();
+        place.begin(LookFindings {
+            mta_sts: mta_sts.clone(),
+            hosts: hosts.clone(),
+            exchangers: begun.clone(),
         });
-        let exchangers = join_all(exchangers).await;
+        let asking = begun.into_iter().zip(tlsa).enumerate();
+        let asking = asking.map(|(number, (begun, (_, records)))| async move {
+            let found = self.exchanger(domain, begun, records, deadline).await;
+            place.note(number, &found);
+            found
+        });
+        let exchangers = join_all(asking).await;
         Posture::new(mta_sts, &hosts, exchangers, self.clock.now())
     }
 
@@ -283,16 +313,14 @@ impl InspectorParts {
     async fn exchanger(
         &self,
         domain: &DomainName,
-        host: &DomainName,
-        tlsa: TlsaState,
+        begun: ExchangerPosture,
         records: Vec<TlsaRecord>,
-        is_named: bool,
         deadline: SystemTime,
     ) -> ExchangerPosture {
-        let host = host.clone();
-        if !is_named && !tlsa.demands_tls() {
-            return ExchangerPosture { host, tlsa, tls: None };
+        if begun.tls.is_none() {
+            return begun;
         }
+        let ExchangerPosture { host, tlsa, .. } = begun;
         let tls = match self.prober.inspect_tls(&host, domain, deadline).await {
             TlsInspection::Begun(chain) => {
                 let now = self.clock.now();
@@ -321,11 +349,15 @@ impl PostureLookup for PostureInspector {
     ) -> PostureReport {
         let unknown = |gap| (domain.clone(), PostureState::Unknown(gap));
         let (domain, state) = if self.0.config.enabled {
-            let until = self.0.clock.instant(deadline);
-            let finding = self.find_or_look(domain, route, max_age);
-            match timeout_at(until, finding).await {
-                Ok(Some(posture)) => (domain.clone(), PostureState::Known(posture)),
-                Ok(None) | Err(_) => unknown(PostureGap::NotInTime),
+            let (until, place) = (self.0.clock.instant(deadline), self.0.place(domain));
+            let finding = self.find_or_look(&place, domain, route, max_age, deadline);
+            let found = match timeout_at(until, finding).await {
+                Ok(found) => found,
+                Err(_) => place.posture_so_far(self.0.clock.now()),
+            };
+            match found {
+                Some(posture) => (domain.clone(), PostureState::Known(posture)),
+                None => unknown(PostureGap::NotInTime),
             }
         } else {
             unknown(PostureGap::Disabled)

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Pure: [`config`], [`facts`], [`mta_sts`], [`parking`], `lookup`, `note`, `tlsa`. Shell:
-//! `policy_client`, `certificates`, `inspector`.
+//! `policy_client`, `certificates`, `look_place`, `inspector`.
 
 pub mod config;
 pub mod facts;
@@ -22,6 +22,8 @@ pub mod parking;
 mod certificates;
 #[cfg(feature = "server")]
 mod inspector;
+#[cfg(feature = "server")]
+mod look_place;
 mod lookup;
 mod note;
 #[cfg(feature = "server")]

@@ -210,6 +210,30 @@ async fn a_host_of_policies_that_is_silent_costs_no_more_than_the_caller_s_time(
 }
 
 #[tokio::test]
+async fn an_exchanger_that_does_not_greet_in_the_caller_s_time_leaves_the_policy_known() {
+    // On every address, as the sandbox's exchangers: takes connections, says nothing.
+    let silent = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let product = Product::with(|config| {
+        config.posture.enabled = true;
+        config.smtp.port = port;
+    })
+    .await;
+    // The second one waits for the look of the first, which goes on.
+    for seconds in [3, 1] {
+        let mut asking = Request::new(request("mta-sts.test"));
+        asking.set_timeout(Duration::from_secs(seconds));
+        let answer = product.client().await.verify_domain(asking).await.unwrap().into_inner();
+        let posture = answer.report.unwrap().posture.unwrap();
+        assert_eq!(posture.state(), PostureState::Known, "{posture:?}");
+        assert_eq!(posture.mta_sts.unwrap().state(), MtaStsState::Enforce);
+        assert_eq!(posture.exchangers[0].tls(), TlsState::NotReached);
+    }
+    drop(silent);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_domain_with_the_name_servers_of_a_parking_service_is_parked_there() {
     let product = Product::start().await;
     let parked = VerifyDomainRequest { include_posture: false, ..request("mail.parked.test") };
