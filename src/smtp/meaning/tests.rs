@@ -2,6 +2,7 @@
 
 mod charsets;
 mod hostile;
+mod missing;
 mod phrases;
 mod quoted;
 mod readings;
