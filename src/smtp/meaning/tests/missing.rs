@@ -18,3 +18,18 @@ fn mail_before_an_unknown_user_is_not_from_him() {
         assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
     }
 }
+
+#[test]
+fn a_name_behind_an_unknown_user_is_no_thing_of_his() {
+    for reply in [
+        "550 unknown user: manager",
+        "550 5.1.1 No such user manager",
+        "550 5.1.1 Recipient policy: unknown recipient bob@example.org",
+        "550 5.1.1 user filter: unknown user bob",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in ["550 5.7.1 unknown recipient certificate", "550 No such user certificate"] {
+        assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
+    }
+}
