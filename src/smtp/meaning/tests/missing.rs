@@ -33,3 +33,21 @@ fn a_name_behind_an_unknown_user_is_no_thing_of_his() {
         assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
     }
 }
+
+#[test]
+fn advice_to_check_whether_a_recipient_is_right_denies_nothing() {
+    for reply in [
+        "550 User not found, please check whether the recipient is correct",
+        "550 5.1.1 <ada@example.org> not found, check whether the user is spelled correctly",
+        "550 The address does not exist, please verify whether or not the recipient is right",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 We don't reveal whether a recipient exists",
+        "550 This server refuses to say whether the user is unknown",
+        "550 It is our policy not to disclose whether or not a user exists",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
+    }
+}
