@@ -51,3 +51,21 @@ fn advice_to_check_whether_a_recipient_is_right_denies_nothing() {
         assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
     }
 }
+
+#[test]
+fn a_search_that_failed_for_want_of_the_user_found_none() {
+    for reply in [
+        "550 5.1.1 LDAP search failed: no such user",
+        "550 Directory error: user not found",
+        "550 5.1.1 recipient unknown (ldap query failed to find an entry)",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 5.1.1 LDAP bind failed: unknown user",
+        "550 MySQL error: unknown user",
+        "550 5.1.1 User unknown: LDAP query failed",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
+    }
+}
