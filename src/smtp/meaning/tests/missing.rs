@@ -69,3 +69,17 @@ fn a_search_that_failed_for_want_of_the_user_found_none() {
         assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
     }
 }
+
+#[test]
+fn a_host_that_may_not_be_used_as_a_relay_is_a_denied_relay() {
+    for reply in [
+        "550 5.7.1 Rejected: you may not use this host as a relay",
+        "550 5.7.1 REJECT: unauthenticated relay",
+        "550 prohibited to use as relay",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
+    }
+    for reply in ["550 5.7.1 blocked, your host is being used as a relay for spam"] {
+        assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
+    }
+}
