@@ -83,3 +83,19 @@ fn a_host_that_may_not_be_used_as_a_relay_is_a_denied_relay() {
         assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
     }
 }
+
+#[test]
+fn a_block_of_ours_beside_a_warning_is_a_block() {
+    for reply in [
+        "550 5.7.1 192.0.2.7 blocked; mail for unknown user may get you on a blacklist",
+        "550 5.7.1 Your host tried an unknown user and will be blacklisted",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::SenderBlocked, "{reply}");
+    }
+    for reply in [
+        "550 5.1.1 Recipient unknown. Repeated attempts will get your IP blacklisted",
+        "550 5.1.1 unknown user, continuing may lead to blacklisting of 192.0.2.7",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
