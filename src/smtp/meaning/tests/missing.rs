@@ -99,3 +99,16 @@ fn a_block_of_ours_beside_a_warning_is_a_block() {
         assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn to_read_on_in_portuguese_is_not_to_find_in_estonian() {
+    for reply in ["550 5.1.1 Kasutajat ei leia"] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 O usuario nao aceita esta mensagem, leia https://example.com/ajuda",
+        "550 Conta nao aceita anexos, leia https://example.com/ajuda",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
