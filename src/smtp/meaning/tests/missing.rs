@@ -112,3 +112,16 @@ fn to_read_on_in_portuguese_is_not_to_find_in_estonian() {
         assert_ne!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn a_server_behind_that_knows_no_such_user_was_reached() {
+    for reply in [
+        "550 5.1.1 Recipient address rejected: undeliverable address: unknown user: \"tls\"",
+        "550 5.1.1 Recipient address verification failed: upstream server unknown user",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in ["550 5.4.4 next hop mx.example.org not found", "550 Relay host unknown"] {
+        assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
+    }
+}
