@@ -125,3 +125,25 @@ fn a_server_behind_that_knows_no_such_user_was_reached() {
         assert_eq!(at_rcpt(reply), Meaning::NetworkOrServerError, "{reply}");
     }
 }
+
+#[test]
+fn a_recipient_who_is_missing_or_may_not_receive_is_gone() {
+    for reply in [
+        "550 5.1.1 User unknown or not permitted",
+        "550 5.1.1 user not found or not allowed to receive mail",
+        "550 Recipient unknown or not authorized to receive mail",
+        "553 5.1.1 mailbox name does not exist or is not allowed",
+        "550 5.1.1 no such user or account is blocked",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+    for reply in [
+        "550 5.7.1 Recipient unknown or not permitted",
+        "550 User unknown or sender not allowed",
+        "550 Recipient not found or not allowed to send to recipient",
+        "550 Unknown user or not authorized",
+        "550 no such user or your host is blocked",
+    ] {
+        assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
+    }
+}
