@@ -147,3 +147,13 @@ fn a_recipient_who_is_missing_or_may_not_receive_is_gone() {
         assert_eq!(at_rcpt(reply), Meaning::AmbiguousPolicy, "{reply}");
     }
 }
+
+#[test]
+fn a_mailbox_on_hold_whose_messages_are_held_is_on_hold() {
+    for reply in ["550 5.2.1 This user's mailbox is on hold, messages are held"] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+    for reply in ["550 Recipient requires confirmation: mail on hold"] {
+        assert_ne!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    }
+}
