@@ -157,3 +157,13 @@ fn a_mailbox_on_hold_whose_messages_are_held_is_on_hold() {
         assert_ne!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
     }
 }
+
+#[test]
+fn who_is_blocked_for_sending_to_missing_users_is_told_of_no_missing_one() {
+    for reply in [
+        "550 5.7.1 blocked for sending to non-existent users",
+        "550 Rejected for mailing to unknown recipients",
+    ] {
+        assert_ne!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
