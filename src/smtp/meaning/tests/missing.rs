@@ -167,3 +167,10 @@ fn who_is_blocked_for_sending_to_missing_users_is_told_of_no_missing_one() {
         assert_ne!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     }
 }
+
+#[test]
+fn a_certificate_that_is_not_required_is_not_asked_for() {
+    for reply in ["550 5.1.1 User unknown; client certificate not required"] {
+        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
+    }
+}
