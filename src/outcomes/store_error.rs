@@ -41,9 +41,9 @@ pub enum OutcomeStoreError {
         /// The place of the outcomes.
         store: String,
     },
-    /// It holds tables, and not those of outcomes.
+    /// It holds something, and no outcomes.
     #[cfg(feature = "sqlite")]
-    #[error("{} is the database of another program: name another file with outcomes.file", .0.display())]
+    #[error("{} is no database of outcomes: name another file with outcomes.file", .0.display())]
     Foreign(PathBuf),
     /// It was written by a later mailvet.
     #[error(

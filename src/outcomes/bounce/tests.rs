@@ -393,7 +393,8 @@ fn any_bytes_are_read_without_harm() {
 #[test]
 fn messages_within_messages_end_somewhere() {
     let mail = "Content-Type: message/rfc822\n\n".repeat(50_000);
-    assert_eq!(read(Classifier::builtin(), mail.as_bytes()), BounceMail::default());
+    let told = read(Classifier::builtin(), mail.as_bytes());
+    assert!(told.notices.iter().all(|notice| notice.kind == OutcomeKind::NotABounce), "{told:?}");
     let mail = words(&"<jane@acme.test>: 550 no\n".repeat(100_000));
     assert_eq!(notices(&mail).len(), 1);
 }

@@ -68,7 +68,7 @@ async fn a_store_that_cannot_be_read_is_an_error_and_no_clean_record() {
     let (file, history) = history(&folder);
     std::fs::write(&file, "this is no database").unwrap();
     let error = history.find(&identity(), now()).await.unwrap_err();
-    assert!(error.to_string().contains("outcomes.key is missing"), "{error}");
+    assert!(error.to_string().contains("is no database of outcomes: name another file"), "{error}");
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::Semaphore;
 
 use super::accuracy::OutcomeTallies;
@@ -127,11 +129,16 @@ impl SqliteOutcomes {
     }
 }
 
-/// Refuses the database of another program at `path`.
+/// Refuses what is no database of outcomes at `path`.
 fn ensure_own(path: &Path) -> Result<(), OutcomeStoreError> {
-    match Connection::open(path).and_then(|connection| schema::is_foreign(&connection)) {
+    let is_foreign = Connection::open(path).and_then(|it| schema::is_foreign(&it));
+    let code = is_foreign.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+    match is_foreign {
         Ok(false) => Ok(()),
         Ok(true) => Err(OutcomeStoreError::Foreign(path.to_owned())),
+        Err(_) if code == Some(ErrorCode::NotADatabase) => {
+            Err(OutcomeStoreError::Foreign(path.to_owned()))
+        }
         Err(error) => Err(OutcomeStoreError::of_database(&path.display(), &error)),
     }
 }

@@ -47,7 +47,7 @@ async fn the_database_of_another_program_is_refused_and_stays_as_it_was() {
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE contacts (name TEXT)").unwrap();
     let before = std::fs::read(&path).unwrap();
     let error = OutcomeStore::open(&path, &Config::default()).await.err().unwrap();
-    assert!(error.to_string().contains("other.db is the database of another program"), "{error}");
+    assert!(error.to_string().contains("other.db is no database of outcomes"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert!(!folder.path().join("outcomes.key").exists());
 }
