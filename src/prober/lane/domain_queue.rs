@@ -89,6 +89,11 @@ impl DomainQueue {
         } else {
             self.in_turn = false;
         }
+        self.take_out_of_turn(pressed, most)
+    }
+
+    /// The same where it is not their turn.
+    pub(super) fn take_out_of_turn(&mut self, pressed: bool, most: usize) -> Vec<JobId> {
         let jobs = self.jobs_mut(pressed);
         let count = most.min(jobs.len());
         let taken: Vec<JobId> = jobs.drain(..count).collect();

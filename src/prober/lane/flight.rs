@@ -36,20 +36,45 @@ pub(in crate::prober) struct FlightLimits {
     pub(in crate::prober) controls: u32,
 }
 
+impl FlightLimits {
+    /// Recipients that may be named yet, of callers with little time or of others.
+    fn named(&self, pressed: bool) -> u32 {
+        let named = self.recipients.min(self.asked);
+        if pressed { named } else { named.min(self.others) }
+    }
+
+    /// So many of them are named.
+    fn name(&mut self, pressed: bool, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.recipients = self.recipients.saturating_sub(count);
+        self.asked = self.asked.saturating_sub(count);
+        self.others = self.others.saturating_sub(if pressed { 0 } else { count });
+    }
+}
+
 impl Lane {
     /// The next flight: domain after domain in turn as many recipients as fit, then the control
     /// recipients that are due, each in a transaction of its own. Those have the first right to a
     /// place, and come last: a server that punishes the last of them holds no other answer back.
-    /// Recipients whose callers have little time come first, and leave half of it to the others.
+    /// Recipients whose callers have little time come first, and leave half of it to the others;
+    /// if the others got nothing, because the transactions were too few, they come first next time.
     pub(in crate::prober) fn plan(&mut self, mut room: FlightLimits) -> Vec<PlannedTransaction> {
         let (mut flight, mut controls) = (Vec::new(), Vec::new());
         self.plan_controls(&mut room, &mut controls);
-        let left = if self.turn.is_empty() { 0 } else { (room.asked / 2).min(room.others) };
+        let others = room.others;
+        let others_wait = !self.turn.is_empty() && others > 0;
+        let pressed_first = !(self.passed_over && others_wait);
+        let second_waits = if pressed_first { others_wait } else { !self.pressed_turn.is_empty() };
+        let left = if second_waits { room.asked / 2 } else { 0 };
+        let left = if pressed_first { left.min(others) } else { left };
         room.asked -= left;
-        self.plan_recipients(true, &mut room, &mut flight);
+        self.plan_recipients(pressed_first, &mut room, &mut flight);
         room.asked += left;
-        room.recipients = room.recipients.min(room.others);
-        self.plan_recipients(false, &mut room, &mut flight);
+        self.plan_recipients(!pressed_first, &mut room, &mut flight);
+        for pressed in [!pressed_first, pressed_first] {
+            self.fill(pressed, &mut room, &mut flight);
+        }
+        self.passed_over = others_wait && room.others == others;
         flight.append(&mut controls);
         flight
     }
@@ -63,7 +88,7 @@ impl Lane {
         flight: &mut Vec<PlannedTransaction>,
     ) {
         let before = flight.len();
-        while room.recipients.min(room.asked).min(room.transactions) > 0 {
+        while room.named(pressed).min(room.transactions) > 0 {
             let turn = if pressed { &mut self.pressed_turn } else { &mut self.turn };
             let Some(domain) = turn.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
@@ -71,11 +96,9 @@ impl Lane {
                 planned.domain == domain && planned.recipients() < room.per_transaction
             });
             let named = begun.as_ref().map_or(0, |planned| planned.recipients());
-            let most = room.recipients.min(room.asked).min(room.per_transaction - named);
+            let most = room.named(pressed).min(room.per_transaction - named);
             let jobs = queue.take(pressed, usize::try_from(most).unwrap_or(usize::MAX));
-            let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-            room.recipients -= count;
-            room.asked -= count;
+            room.name(pressed, jobs.len());
             match begun {
                 Some(planned) => planned.jobs.extend(jobs),
                 None if jobs.is_empty() => {}
@@ -85,6 +108,27 @@ impl Lane {
                 }
             }
             self.recount(&domain, false);
+        }
+    }
+
+    /// Adds recipients to the transactions of their domains, where there is room for no more
+    /// transactions: a server may take one at a time.
+    fn fill(&mut self, pressed: bool, room: &mut FlightLimits, flight: &mut [PlannedTransaction]) {
+        if room.transactions > 0 {
+            return;
+        }
+        for planned in flight {
+            let left = room.per_transaction.saturating_sub(planned.recipients());
+            let most = usize::try_from(room.named(pressed).min(left)).unwrap_or(usize::MAX);
+            let Some(queue) = self.domains.get_mut(&planned.domain).filter(|_| most > 0) else {
+                continue;
+            };
+            let jobs = queue.take_out_of_turn(pressed, most);
+            if !jobs.is_empty() {
+                room.name(pressed, jobs.len());
+                planned.jobs.extend(jobs);
+                self.recount(&planned.domain, false);
+            }
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Lane {
     due: usize,
     /// Part of it whose callers have little time.
     pressed: usize,
+    /// Others waited, and none of them was in the last flight.
+    passed_over: bool,
     /// Opening or open; not those that are closing.
     pub(super) sessions: Vec<SessionId>,
     /// Open, with nothing to do.
@@ -85,6 +87,7 @@ impl Lane {
             controls: VecDeque::new(),
             due: 0,
             pressed: 0,
+            passed_over: false,
             sessions: Vec::new(),
             idle: Vec::new(),
             woken: 0,

@@ -199,3 +199,34 @@ fn without_room_for_others_only_callers_with_little_time_are_asked_about() {
     assert!(lane.plan(none).is_empty());
     assert_eq!(planned(&lane.plan(ROOM)), [("c.example", vec![3]), ("a.example", vec![])]);
 }
+
+#[test]
+fn where_transactions_are_few_others_come_first_in_every_second_flight() {
+    let mut lane = lane(&[("l1.example", 1), ("l2.example", 2), ("l3.example", 3)]);
+    for id in 11..16 {
+        lane.push(&name(&format!("p{id}.example")), JobId(id), true);
+    }
+    let room = FlightLimits { transactions: 2, ..ROOM };
+    for (pressed_first, expected) in [(true, [11, 12]), (false, [1, 2]), (true, [13, 14])] {
+        let flight = lane.plan(room);
+        let jobs: Vec<u64> = planned(&flight).into_iter().flat_map(|(_, jobs)| jobs).collect();
+        assert_eq!(jobs, expected, "{pressed_first}");
+    }
+    let alone = FlightLimits { others: 0, ..room };
+    assert_eq!(planned(&lane.plan(alone)), [("p15.example", vec![15])], "they may not be named");
+    assert_eq!(planned(&lane.plan(room)), [("l3.example", vec![3])]);
+}
+
+#[test]
+fn one_transaction_is_shared_by_all_who_ask_about_its_domain() {
+    let mut jobs: Vec<(&str, u64)> = (0..9).map(|id| ("a.example", id)).collect();
+    jobs.push(("b.example", 9));
+    let mut lane = lane(&jobs);
+    lane.push(&name("a.example"), JobId(20), true);
+    let room = FlightLimits { transactions: 1, ..ROOM };
+    assert_eq!(planned(&lane.plan(room)), [("a.example", vec![20, 0, 1, 2, 3])]);
+    assert_eq!((lane.due(), lane.recount_due()), (6, 6));
+    assert_eq!(planned(&lane.plan(room)), [("a.example", vec![4, 5, 6, 7, 8])]);
+    assert_eq!(planned(&lane.plan(room)), [("b.example", vec![9])]);
+    assert!(lane.plan(room).is_empty());
+}
