@@ -14,6 +14,7 @@ mod demand;
 mod early;
 mod flights;
 mod handover;
+mod hurry;
 mod inspection;
 mod next_action;
 mod pool;

@@ -29,7 +29,9 @@ pub(super) struct SessionPool {
     /// Connections in any 60 seconds that may be opened for one recipient domain alone.
     share_of_one_domain: u32,
     /// Lanes that want a session more, first come first served.
-    wanting: VecDeque<DomainName>,
+    pub(super) wanting: VecDeque<DomainName>,
+    /// Those of them where somebody with little time waits, or did.
+    pub(super) hurrying: VecDeque<DomainName>,
 }
 
 impl SessionPool {
@@ -41,6 +43,7 @@ impl SessionPool {
             connections_by_domain: HashMap::default(),
             share_of_one_domain: share_of_one_domain(config),
             wanting: VecDeque::new(),
+            hurrying: VecDeque::new(),
         }
     }
 
@@ -225,7 +228,7 @@ impl<T> Destination<T> {
         }
         let connect_backoff = lane.connect_backoff;
         if lane.wanting {
-            return;
+            return self.note_hurry(exchanger);
         }
         if !wants_session(&self.config, lane, due, self.pool.slow_flights(lane, now)) {
             return self.watch_flights(exchanger, now);
@@ -235,6 +238,7 @@ impl<T> Destination<T> {
         } else {
             lane.wanting = true;
             self.pool.wanting.push_back(exchanger.clone());
+            self.note_hurry(exchanger);
             self.open_sessions(now);
         }
     }
@@ -282,19 +286,15 @@ impl<T> Destination<T> {
             let slow = self.pool.slow_flights(lane, now);
             let wants = wants_session(&self.config, lane, due, slow);
             if !wants || self.must_wait(&exchanger, now) {
-                self.pool.wanting.pop_front();
-                if let Some(lane) = self.lanes.get_mut(&exchanger) {
-                    lane.wanting = false;
-                }
+                self.stop_wanting(&exchanger);
                 self.tidy(&exchanger, None, now);
                 continue;
             }
-            let Some(lane) = self.lanes.get_mut(&exchanger) else { continue };
+            let Some(lane) = self.lanes.get(&exchanger) else { continue };
             let pressed = lane.pressed() > 0;
             if lane.connect_backoff.is_active(now) {
-                lane.wanting = false;
                 let until = lane.connect_backoff.until();
-                self.pool.wanting.pop_front();
+                self.stop_wanting(&exchanger);
                 self.set_alarm(&exchanger, until);
                 continue;
             }
@@ -311,10 +311,7 @@ impl<T> Destination<T> {
             let guest = self.guest_domain(&exchanger).cloned();
             let used_up = guest.as_ref().and_then(|domain| self.pool.share_used_up(domain, now));
             if let Some(until) = used_up {
-                if let Some(lane) = self.lanes.get_mut(&exchanger) {
-                    lane.wanting = false;
-                }
-                self.pool.wanting.pop_front();
+                self.stop_wanting(&exchanger);
                 self.set_alarm(&exchanger, until);
                 continue;
             }
@@ -322,30 +319,12 @@ impl<T> Destination<T> {
         }
     }
 
-    /// Puts the first lane before all others that wants a session for somebody with little time.
-    /// Returns whether there is one.
-    fn bring_pressed_forward(&mut self) -> bool {
-        let is_pressed =
-            |name: &DomainName| self.lanes.get(name).is_some_and(|lane| lane.pressed() > 0);
-        let found = self.pool.wanting.iter().position(is_pressed);
-        let lane = found.and_then(|index| self.pool.wanting.remove(index));
-        let is_there = lane.is_some();
-        self.pool.wanting.extend(lane);
-        if is_there {
-            self.pool.wanting.rotate_right(1);
-        }
-        is_there
-    }
-
     /// The time at which a lane that wants a session may have one, if only the limit of
     /// connections is in its way.
     pub(super) fn next_connection(&self) -> Option<SystemTime> {
         let pool = &self.pool;
-        if pool.wanting.is_empty() || !pool.has_free_slot() {
-            return None;
-        }
-        let mut lanes = pool.wanting.iter().filter_map(|name| self.lanes.get(name));
-        Some(pool.connections.next_room(lanes.any(|lane| lane.pressed() > 0)))
+        let is_limited = !pool.wanting.is_empty() && pool.has_free_slot();
+        is_limited.then(|| pool.connections.next_room(!pool.hurrying.is_empty()))
     }
 
     /// Opens a session for the first lane that wants one; for `guest` alone, if that is all it has.

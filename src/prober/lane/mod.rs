@@ -53,6 +53,8 @@ pub(super) struct Lane {
     pub(super) inspecting: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,
+    /// Noted there as one where somebody with little time waits.
+    pub(super) hurries: bool,
     /// Time at which the destination is to look at this lane again, if one is set.
     pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
@@ -94,6 +96,7 @@ impl Lane {
             closing: 0,
             inspecting: 0,
             wanting: false,
+            hurries: false,
             alarm: None,
             connect_backoff: Backoff::none(),
             half_open: None,

@@ -136,8 +136,8 @@ fn a_list_that_has_used_up_its_minute_leaves_recipients_to_callers_with_little_t
     assert_eq!(simulation.answers.len(), 301);
 }
 
-#[test]
-fn a_list_that_has_used_up_its_connections_leaves_one_to_a_caller_with_little_time() {
+/// A list that has used up its connections of the minute, and waits at further exchangers.
+fn without_connections() -> Simulation {
     let mut simulation = Simulation::new(Config::default());
     for n in 0..40 {
         let exchanger = format!("mx{n}.example.net");
@@ -150,6 +150,12 @@ fn a_list_that_has_used_up_its_connections_leaves_one_to_a_caller_with_little_ti
         simulation.close(id);
     }
     assert_eq!(simulation.connections.len(), 29);
+    simulation
+}
+
+#[test]
+fn a_list_that_has_used_up_its_connections_leaves_one_to_a_caller_with_little_time() {
+    let mut simulation = without_connections();
     let token = simulation.submit_until("late.example", "mx.example.net", false, (0, 5));
     let id = open_one(&mut simulation);
     simulation.land(id, None, |_, _, _| Some(accepted()));
@@ -157,4 +163,29 @@ fn a_list_that_has_used_up_its_connections_leaves_one_to_a_caller_with_little_ti
     simulation.close(id);
     simulation.serve();
     assert_eq!(simulation.answers.len(), 41);
+}
+
+#[test]
+fn a_caller_with_little_time_gets_its_connection_where_a_list_waits_for_one_already() {
+    let mut simulation = without_connections();
+    let token = simulation.submit_until("d39.example", "mx39.example.net", false, (0, 5));
+    simulation.advance(Duration::from_millis(1));
+    let id = open_one(&mut simulation);
+    assert_eq!(simulation.sessions[&id].exchanger, name("mx39.example.net"));
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!((code(&simulation, token), simulation.connections.len()), (250, 30));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 41);
+}
+
+#[test]
+fn a_caller_with_little_time_that_goes_away_takes_no_connection() {
+    let mut simulation = without_connections();
+    let token = simulation.submit_until("d39.example", "mx39.example.net", false, (0, 5));
+    simulation.withdraw(token);
+    simulation.advance(Duration::from_secs(1));
+    assert_eq!((opening(&simulation), simulation.connections.len()), (0, 29));
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 40);
 }
