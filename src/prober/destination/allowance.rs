@@ -63,6 +63,14 @@ impl Allowance {
         self.window.merge(entries, now);
     }
 
+    /// Counts all events but one as those of another process in this second, which cannot tell any
+    /// more. Whoever comes first has that one.
+    pub(super) fn leave_one(&mut self, second: u64, now: SystemTime) {
+        let rest = self.window.room(now).saturating_sub(1);
+        self.window.merge(&[(second, rest)], now);
+        self.pressed.merge(&[(second, self.limit / MOST)], now);
+    }
+
     pub(super) fn is_clear(&mut self, now: SystemTime) -> bool {
         self.window.is_clear(now)
     }
@@ -116,5 +124,16 @@ mod tests {
         assert_eq!(allowance.room(false, NOW), 40);
         allowance.take(2, 2, NOW);
         assert_eq!((allowance.room(true, NOW), allowance.room(false, NOW)), (38, 36));
+    }
+
+    #[test]
+    fn the_one_that_is_left_is_kept_for_nobody() {
+        let mut allowance = Allowance::new(30, 30);
+        allowance.leave_one(0, NOW);
+        assert_eq!((allowance.room(true, NOW), allowance.room(false, NOW)), (1, 1));
+        allowance.take(1, 0, NOW);
+        assert_eq!((allowance.room(true, NOW), allowance.room(false, NOW)), (0, 0));
+        let later = NOW + Duration::from_secs(62);
+        assert_eq!((allowance.room(true, later), allowance.room(false, later)), (30, 29));
     }
 }

@@ -100,9 +100,8 @@ impl SessionPool {
 
     /// Counts all connections but one as opened at `at`, by a process that cannot tell any more.
     pub(super) fn leave_one_connection(&mut self, at: SystemTime, now: SystemTime) {
-        let rest = self.connections.room(true, now).saturating_sub(1);
         let second = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.connections.merge(&[(second, rest)], now);
+        self.connections.leave_one(second, now);
     }
 
     /// `true` if there is no session, and no limit counts a connection any more.

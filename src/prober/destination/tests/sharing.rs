@@ -94,6 +94,14 @@ fn the_next_holder_counts_the_connections_of_the_last_one_and_a_dead_one_s_as_al
 }
 
 #[test]
+fn the_one_connection_after_a_dead_holder_is_not_kept_from_a_list() {
+    let mut simulation = Simulation::new(Config::default());
+    simulation.core.survive(Duration::from_secs(20), simulation.now);
+    simulation.submit("a.example", MX, false, 600);
+    assert_eq!(simulation.connections.len(), 1);
+}
+
+#[test]
 fn a_pause_that_the_server_named_is_kept_and_handed_over() {
     let mut before = Simulation::new(Config::default());
     before.submit("a.example", MX, false, 0);
