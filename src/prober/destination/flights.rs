@@ -331,6 +331,8 @@ impl<T> Destination<T> {
         if std::mem::replace(&mut lane.spared, true) {
             return false;
         }
+        // However little time its caller has.
+        lane.passed_over = true;
         if let Some((domain, jobs)) = findings.unanswered.first_mut()
             && !jobs.is_empty()
         {

@@ -39,8 +39,9 @@ pub(super) struct Lane {
     due: usize,
     /// Part of it whose callers have little time.
     pressed: usize,
-    /// Others waited, and none of them was in the last flight.
-    passed_over: bool,
+    /// Others come first in the next flight: none of them was in the last one, or it ended over who
+    /// came first.
+    pub(super) passed_over: bool,
     /// Opening or open; not those that are closing.
     pub(super) sessions: Vec<SessionId>,
     /// Open, with nothing to do.

@@ -113,6 +113,24 @@ fn a_session_that_ends_over_its_first_recipient_keeps_nobody_else_waiting() {
 }
 
 #[test]
+fn a_session_that_ends_over_a_caller_with_little_time_keeps_no_list_waiting() {
+    let mut simulation = Simulation::new(Config::default());
+    let suspect = simulation.submit("a.example", MX, false, 60);
+    let others = [(); 2].map(|()| simulation.submit("b.example", MX, false, 3600));
+    let id = open_one(&mut simulation);
+    simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, _| None);
+    simulation.close(id);
+    let id = open_one(&mut simulation);
+    let Task::Flying(flight) = &simulation.sessions[&id].task else { panic!("it asks") };
+    assert_eq!(flight[0].domain, name("b.example"), "the one it hung up over comes last");
+    simulation.land(id, Some(closed(Stage::Rcpt)), |n, _, _| (n == 0).then(accepted));
+    assert!(others.iter().all(|token| code(&simulation, *token) == 250));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(code(&simulation, suspect), 250);
+}
+
+#[test]
 fn an_exchanger_that_ends_a_second_session_over_its_first_recipient_is_left_alone() {
     let mut simulation = Simulation::new(Config::default());
     for _ in 0..5 {
