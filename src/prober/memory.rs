@@ -56,7 +56,7 @@ pub(super) struct ExchangerMemory {
     says_helo_until: Option<SystemTime>,
     /// It answered `EHLO`, at some time.
     pub(super) knows_ehlo: bool,
-    /// It refused a recipient in a flight whose replies and commands fitted together.
+    /// It refused a recipient for good in a flight whose replies and commands fitted together.
     pub(super) refuses_in_one_reply: bool,
     /// Limits of one session that it showed.
     pub(super) limits: SessionLimits,

@@ -4,8 +4,9 @@
 //! Only a flight that is over shows that replies and commands fit together (see [`super::trust`]).
 //! What goes wrong in practice is a refusal of several lines that is sent as several replies: so
 //! answers are told as far as the first refusal, and behind it where the server has refused
-//! somebody before in a flight that fitted together. A server that takes a command for another one
-//! may have lost some: from there on nothing is told early.
+//! somebody for good in a flight that fitted together: what it says to those it refuses for now is
+//! another text, and mostly a short one. A server that takes a command for another one may have
+//! lost some: from there on nothing is told early.
 
 use super::Dialogue;
 use super::exchange::Exchange;
@@ -30,7 +31,7 @@ pub(super) struct EarlyAnswers {
     end: (usize, usize),
     /// The place behind the last answer that was told.
     told: (usize, usize),
-    /// A recipient was refused.
+    /// A recipient was refused for good.
     refused: bool,
     /// No answer that comes from now on is told early.
     closed: bool,
@@ -47,11 +48,11 @@ impl EarlyAnswers {
     fn note(&mut self, (transaction, recipient): (usize, usize), code: u16, is_proven: bool) {
         // Command not recognised, not implemented, or out of sequence.
         let is_lost = matches!(code, 500 | 502 | 503);
-        self.refused |= code >= 400;
+        self.refused |= code >= 500 && !is_lost;
         if !self.closed && !is_lost {
             self.end = self.end.max((transaction, recipient + 1));
         }
-        self.closed |= is_lost || (self.refused && !is_proven);
+        self.closed |= is_lost || (code >= 400 && !is_proven);
     }
 
     /// Nothing of the flight is believed that was not told.

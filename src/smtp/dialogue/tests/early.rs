@@ -51,6 +51,18 @@ fn what_comes_behind_a_refusal_may_be_the_rest_of_it_until_one_was_seen_to_be_on
 }
 
 #[test]
+fn a_refusal_for_now_does_not_show_how_the_server_refuses_for_good() {
+    let mut talk = Talk::ready(PIPELINED);
+    let replies = ["250 ok", "450 later", "250 ok", "250 ok", "250 reset"];
+    talk.begin(&recipients(&THREE)).says(&replies);
+    talk.dialogue.report();
+    talk.sent();
+    assert!(!talk.dialogue.facts().refuses_in_one_reply);
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "550 see our page"]);
+    assert_eq!(told(&mut talk), [(0, 0, 550)]);
+}
+
+#[test]
 fn nothing_is_told_early_from_where_the_server_may_have_lost_commands() {
     for code in [500, 502, 503] {
         let mut talk = knowing_refusals();
