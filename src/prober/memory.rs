@@ -56,7 +56,9 @@ pub(super) struct ExchangerMemory {
     says_helo_until: Option<SystemTime>,
     /// It answered `EHLO`, at some time.
     pub(super) knows_ehlo: bool,
-    /// It refused a recipient for good in a flight whose replies and commands fitted together.
+    /// It answered a recipient in a flight whose replies and commands fitted together.
+    pub(super) keeps_step: bool,
+    /// It refused one for good in such a flight.
     pub(super) refuses_in_one_reply: bool,
     /// Limits of one session that it showed.
     pub(super) limits: SessionLimits,

@@ -103,6 +103,7 @@ pub(super) fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints
         knows_ehlo: known.knows_ehlo,
         avoid_pipelining: known.breaks_pipelining.is_active(now),
         one_transaction: known.one_transaction.is_active(now),
+        keeps_step: known.keeps_step,
         refuses_in_one_reply: known.refuses_in_one_reply,
     })
 }
@@ -293,6 +294,7 @@ fn remember(
         refuses_null_sender: facts.refuses_null_sender,
         avoid_pipelining: before.avoid_pipelining || facts.breaks_pipelining,
         one_transaction: facts.one_transaction,
+        keeps_step: facts.keeps_step,
         refuses_in_one_reply: facts.refuses_in_one_reply,
         says_helo: before.says_helo && !facts.needs_starttls,
         ..before
@@ -305,6 +307,7 @@ fn remember(
     let known = memory.exchanger_mut(&session.peer().exchanger);
     known.needs_tls = hints.needs_starttls;
     known.refuses_null_sender = hints.refuses_null_sender;
+    known.keeps_step = hints.keeps_step;
     known.refuses_in_one_reply = hints.refuses_in_one_reply;
     if hints.avoid_pipelining && !before.avoid_pipelining {
         observe_habit(&mut known.breaks_pipelining, now);

@@ -2,14 +2,16 @@
 //! back nothing that it said of the others.
 //!
 //! Only a flight that is over shows that replies and commands fit together (see [`super::trust`]).
-//! What goes wrong in practice is a refusal of several lines that is sent as several replies: so
-//! answers are told as far as the first refusal, and behind it where the server has refused
-//! somebody for good in a flight that fitted together: what it says to those it refuses for now is
-//! another text, and mostly a short one. A server that takes a command for another one may have
-//! lost some: from there on nothing is told early.
+//! So answers are told early where the server has answered somebody before in a flight that fitted
+//! together: one that answers `MAIL` twice, or loses a command, does so in its first flight too.
+//! What goes wrong now and then is a refusal of several lines that is sent as several replies: so
+//! they are told as far as the first refusal, and behind it where the server has refused somebody
+//! for good in such a flight: what it says to those it refuses for now is another text, and mostly
+//! a short one. A server that takes a command for another one may have lost some: from there on
+//! nothing is told early.
 
-use super::Dialogue;
 use super::exchange::Exchange;
+use super::{Dialogue, SessionFacts};
 use crate::smtp::RecipientAnswer;
 
 /// An answer that is told before its flight is over.
@@ -31,7 +33,9 @@ pub(super) struct EarlyAnswers {
     end: (usize, usize),
     /// The place behind the last answer that was told.
     told: (usize, usize),
-    /// A recipient was refused for good.
+    /// A recipient was answered.
+    answered: bool,
+    /// One was refused for good.
     refused: bool,
     /// No answer that comes from now on is told early.
     closed: bool,
@@ -43,21 +47,22 @@ impl EarlyAnswers {
         *self = Self::default();
     }
 
-    /// The recipient at this place got a reply with this code; `is_proven` if a refusal is known
-    /// to be one reply.
-    fn note(&mut self, (transaction, recipient): (usize, usize), code: u16, is_proven: bool) {
+    /// The recipient at this place got a reply with this code; `known` is what the flights before
+    /// showed.
+    fn note(&mut self, (transaction, recipient): (usize, usize), code: u16, known: &SessionFacts) {
         // Command not recognised, not implemented, or out of sequence.
         let is_lost = matches!(code, 500 | 502 | 503);
+        self.answered |= !is_lost;
         self.refused |= code >= 500 && !is_lost;
-        if !self.closed && !is_lost {
+        if known.keeps_step && !self.closed && !is_lost {
             self.end = self.end.max((transaction, recipient + 1));
         }
-        self.closed |= is_lost || (code >= 400 && !is_proven);
+        self.closed |= is_lost || (code >= 400 && !known.refuses_in_one_reply);
     }
 
     /// Nothing of the flight is believed that was not told.
     pub(super) fn distrust(&mut self) {
-        *self = Self { end: self.told, told: self.told, refused: false, closed: true };
+        *self = Self { end: self.told, told: self.told, closed: true, ..Self::default() };
     }
 }
 
@@ -90,11 +95,15 @@ impl Dialogue {
     /// A recipient of the transaction in progress got a reply with this code.
     pub(super) fn note_early_answer(&mut self, recipient: usize, code: u16) {
         let place = (self.finished.len(), recipient);
-        self.early.note(place, code, self.facts.refuses_in_one_reply);
+        self.early.note(place, code, &self.facts);
     }
 
-    /// The flight fitted together.
-    pub(super) fn learn_refusals(&mut self) {
-        self.facts.refuses_in_one_reply |= self.early.refused;
+    /// The flight fitted together. Commands that went one by one because they were lost in a flight
+    /// show nothing of the next one.
+    pub(super) fn learn_fit(&mut self) {
+        if !self.hints.avoid_pipelining {
+            self.facts.keeps_step |= self.early.answered;
+            self.facts.refuses_in_one_reply |= self.early.refused;
+        }
     }
 }

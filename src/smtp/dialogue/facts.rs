@@ -21,7 +21,9 @@ pub struct Hints {
     pub avoid_pipelining: bool,
     /// It took no `RSET`, or no second `MAIL`: a session carries one transaction.
     pub one_transaction: bool,
-    /// It refused a recipient for good in a flight whose replies and commands fitted together.
+    /// It answered a recipient in a flight whose replies and commands fitted together.
+    pub keeps_step: bool,
+    /// It refused one for good in such a flight.
     pub refuses_in_one_reply: bool,
 }
 
@@ -44,7 +46,9 @@ pub struct SessionFacts {
     pub breaks_pipelining: bool,
     /// It takes no `RSET`, or no second `MAIL`.
     pub one_transaction: bool,
-    /// It refused a recipient for good in a flight whose replies and commands fitted together.
+    /// It answered a recipient in a flight whose replies and commands fitted together.
+    pub keeps_step: bool,
+    /// It refused one for good in such a flight.
     pub refuses_in_one_reply: bool,
     /// The transactions that were over when the server took no further `RSET`.
     pub transactions_per_session: Option<u32>,

@@ -149,6 +149,7 @@ impl Dialogue {
             needs_starttls: hints.needs_starttls,
             refuses_null_sender: hints.refuses_null_sender,
             one_transaction: hints.one_transaction,
+            keeps_step: hints.keeps_step,
             refuses_in_one_reply: hints.refuses_in_one_reply,
             ..SessionFacts::default()
         };

@@ -29,7 +29,7 @@ impl Dialogue {
         if self.state == DialogueState::Listening {
             self.state = DialogueState::Ready;
             self.waiting_since = now;
-            self.learn_refusals();
+            self.learn_fit();
         }
     }
 
@@ -56,6 +56,7 @@ impl Dialogue {
         let Some(exchange) = &mut self.exchange else { return };
         self.facts.breaks_pipelining |= self.facts.capabilities.pipelining;
         exchange.distrust();
+        self.facts.keeps_step = false;
         self.facts.refuses_in_one_reply = false;
         self.early.distrust();
         for report in &mut self.finished {
@@ -81,7 +82,7 @@ impl Dialogue {
         let sure = nothing_said || exchange.ends_unmistakably();
         self.state = if sure { DialogueState::Ready } else { DialogueState::Listening };
         if sure {
-            self.learn_refusals();
+            self.learn_fit();
         }
         self.waiting_since = now;
         self.exchange = Some(exchange);

@@ -12,16 +12,55 @@ fn told(talk: &mut Talk) -> Vec<(usize, usize, u16)> {
     early.map(|early| (early.transaction, early.recipient, code(&early.answer))).collect()
 }
 
+/// With a server that is known to keep step; that it refuses in one reply is known or not.
+fn known(ehlo: &str, refuses_in_one_reply: bool) -> Talk {
+    let hints = Hints { keeps_step: true, refuses_in_one_reply, ..Hints::default() };
+    let mut talk = Talk::with(Config::default(), hints);
+    talk.says(&["220 mx", ehlo]).sent();
+    talk
+}
+
 fn knowing_refusals() -> Talk {
-    let hints = Hints { refuses_in_one_reply: true, ..Hints::default() };
+    known(PIPELINED, true)
+}
+
+#[test]
+fn nothing_is_told_early_until_the_server_was_seen_to_keep_step() {
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "250 ok", "250 ok"]);
+    assert!(told(&mut talk).is_empty());
+    talk.says(&["250 ok", "250 reset"]);
+    talk.dialogue.report();
+    talk.sent();
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "250 ok"]);
+    assert_eq!(told(&mut talk), [(0, 0, 250)]);
+}
+
+#[test]
+fn a_server_that_answers_mail_twice_is_never_believed_early() {
+    let mut talk = Talk::ready(PIPELINED);
+    let replies = ["250 ok", "250 sender ok", "550 no", "250 ok"];
+    talk.begin(&recipients(&THREE)).says(&replies);
+    assert!(told(&mut talk).is_empty(), "all are those of another recipient");
+    talk.says(&["550 no"]);
+    assert!(talk.dialogue.ended().is_some());
+    assert!(!talk.dialogue.facts().keeps_step);
+}
+
+#[test]
+fn plain_flights_after_a_broken_one_do_not_show_that_the_server_keeps_step() {
+    let hints = Hints { avoid_pipelining: true, ..Hints::default() };
     let mut talk = Talk::with(Config::default(), hints);
     talk.says(&["220 mx", PIPELINED]).sent();
-    talk
+    talk.begin(&recipients(&THREE[..1])).says(&["250 ok", "550 no", "250 reset"]);
+    talk.dialogue.report();
+    let facts = talk.dialogue.facts();
+    assert!(!facts.keeps_step && !facts.refuses_in_one_reply);
 }
 
 #[test]
 fn an_answer_is_told_once_before_its_flight_is_over_and_is_in_the_report_too() {
-    let mut talk = Talk::ready(PIPELINED);
+    let mut talk = known(PIPELINED, false);
     talk.begin(&recipients(&THREE)).says(&["250 ok"]);
     assert!(!talk.dialogue.has_early_answers(), "nobody was answered");
     talk.says(&["250 ok"]);
@@ -37,7 +76,7 @@ fn an_answer_is_told_once_before_its_flight_is_over_and_is_in_the_report_too() {
 
 #[test]
 fn what_comes_behind_a_refusal_may_be_the_rest_of_it_until_one_was_seen_to_be_one_reply() {
-    let mut talk = Talk::ready(PIPELINED);
+    let mut talk = known(PIPELINED, false);
     talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "550 see our page"]);
     assert_eq!(told(&mut talk), [(0, 0, 550)]);
     talk.says(&["250 ok"]);
@@ -82,7 +121,7 @@ fn nothing_more_is_told_early_of_a_flight_that_does_not_fit_together() {
 
 #[test]
 fn answers_of_several_transactions_are_told_early_each_with_its_own() {
-    let mut talk = Talk::ready("250-mx\n250 PIPELINING");
+    let mut talk = known("250-mx\n250 PIPELINING", false);
     let deadline = talk.now + Duration::from_secs(3600);
     let all = [recipients(&THREE[..2]), recipients(&THREE[2..])];
     assert_eq!(talk.dialogue.begin_all(&all, deadline, false, talk.now), 2);
