@@ -79,9 +79,8 @@ fn a_host_that_may_not_be_used_as_a_relay_is_a_denied_relay() {
     ] {
         assert_eq!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
     }
-    for reply in ["550 5.7.1 blocked, your host is being used as a relay for spam"] {
-        assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
-    }
+    let reply = "550 5.7.1 blocked, your host is being used as a relay for spam";
+    assert_ne!(at_rcpt(reply), Meaning::RelayDenied, "{reply}");
 }
 
 #[test]
@@ -102,9 +101,8 @@ fn a_block_of_ours_beside_a_warning_is_a_block() {
 
 #[test]
 fn to_read_on_in_portuguese_is_not_to_find_in_estonian() {
-    for reply in ["550 5.1.1 Kasutajat ei leia"] {
-        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
-    }
+    let reply = "550 5.1.1 Kasutajat ei leia";
+    assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
     for reply in [
         "550 O usuario nao aceita esta mensagem, leia https://example.com/ajuda",
         "550 Conta nao aceita anexos, leia https://example.com/ajuda",
@@ -150,12 +148,10 @@ fn a_recipient_who_is_missing_or_may_not_receive_is_gone() {
 
 #[test]
 fn a_mailbox_on_hold_whose_messages_are_held_is_on_hold() {
-    for reply in ["550 5.2.1 This user's mailbox is on hold, messages are held"] {
-        assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
-    }
-    for reply in ["550 Recipient requires confirmation: mail on hold"] {
-        assert_ne!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
-    }
+    let reply = "550 5.2.1 This user's mailbox is on hold, messages are held";
+    assert_eq!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
+    let reply = "550 Recipient requires confirmation: mail on hold";
+    assert_ne!(at_rcpt(reply), Meaning::MailboxDisabled, "{reply}");
 }
 
 #[test]
@@ -170,7 +166,6 @@ fn who_is_blocked_for_sending_to_missing_users_is_told_of_no_missing_one() {
 
 #[test]
 fn a_certificate_that_is_not_required_is_not_asked_for() {
-    for reply in ["550 5.1.1 User unknown; client certificate not required"] {
-        assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
-    }
+    let reply = "550 5.1.1 User unknown; client certificate not required";
+    assert_eq!(at_rcpt(reply), Meaning::MailboxNotFound, "{reply}");
 }
