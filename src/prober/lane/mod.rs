@@ -124,6 +124,12 @@ impl Lane {
         self.domains.values().map(DomainQueue::due).sum()
     }
 
+    /// [`Self::pressed`], counted anew.
+    #[cfg(test)]
+    pub(super) fn recount_pressed(&self) -> usize {
+        self.domains.values().map(DomainQueue::due_pressed).sum()
+    }
+
     /// `true` if nothing waits here.
     pub(super) fn is_empty(&self) -> bool {
         self.domains.is_empty()

@@ -163,7 +163,12 @@ fn check(simulation: &Simulation) {
         assert_eq!(lane.closing, of(|s| s == SessionState::Closing), "closing");
         assert_eq!(lane.woken, of(|s| matches!(s, SessionState::Woken { .. })), "woken");
         assert_eq!(lane.due(), lane.recount_due(), "due");
+        assert_eq!(lane.pressed(), lane.recount_pressed(), "due in a hurry");
+        assert!(lane.wanting || !lane.hurries, "wants nothing, and in a hurry");
+        assert_eq!(lane.hurries, core.pool.hurrying.contains(exchanger), "in a hurry");
     }
+    let hurrying = core.lanes.values().filter(|lane| lane.hurries).count();
+    assert_eq!(core.pool.hurrying.len(), hurrying, "each lane once, and none that is gone");
 }
 
 fn check_window(times: &[std::time::SystemTime], most: u32, what: &str) {
