@@ -172,7 +172,7 @@ fn a_caller_with_little_time_is_taken_out_and_put_back_as_one() {
     lane.push(&name("a.example"), JobId(2), true);
     lane.push(&name("a.example"), JobId(3), true);
     lane.remove(&name("a.example"), JobId(2));
-    let flight = lane.plan(FlightLimits { asked: 1, ..ROOM });
+    let flight = lane.plan(FlightLimits { others: 0, ..ROOM });
     assert_eq!(planned(&flight), [("a.example", vec![3])]);
     lane.landed(&flight[0]);
     lane.push_back_first(&name("a.example"), &[JobId(3)], true);
