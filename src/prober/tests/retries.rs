@@ -128,7 +128,8 @@ async fn a_caller_with_little_time_asks_the_next_exchanger_while_the_first_one_i
 
 #[tokio::test(start_paused = true)]
 async fn a_first_exchanger_that_is_slow_to_let_us_in_is_asked_where_the_next_one_is_no_help() {
-    let (world, prober) = world(Rules { delay: seconds(1), ..Rules::default() });
+    let delay = Duration::from_millis(900);
+    let (world, prober) = world(Rules { delay, ..Rules::default() });
     world.host("mx2.example.org", Rules { down: true, ..Rules::default() });
     let outcome = prober.probe(hasty(&world)).await;
     assert_eq!((outcome.attempts.len(), code(&outcome)), (3, 250));
