@@ -137,6 +137,18 @@ async fn a_first_exchanger_that_is_slow_to_let_us_in_is_asked_where_the_next_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_exchanger_that_let_us_in_before_has_the_time_to_do_so_again() {
+    let delay = Duration::from_millis(900);
+    let (world, prober) = world(Rules { delay, ..Rules::default() });
+    world.host("mx2.example.org", Rules::default());
+    assert_eq!(code(&prober.probe(world.request("user0@a.example", &[(MX, 10)])).await), 250);
+    sleep(seconds(60)).await;
+    let outcome = prober.probe(hasty(&world)).await;
+    assert_eq!((outcome.attempts.len(), code(&outcome)), (1, 250));
+    assert_eq!(world.seen(MX).connections.len(), 2, "by a session of its own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_exchanger_that_is_not_there_is_not_knocked_at_for_every_caller() {
     let (world, prober) = world(Rules { down: true, ..Rules::default() });
     for _ in 0..10 {
