@@ -106,7 +106,7 @@ impl Prober {
         let context = &self.context;
         let mut deadline = question.deadline;
         if !question.patient {
-            deadline = first_wait_end(deadline, false, context.clock.now());
+            deadline = first_wait_end(deadline, context.clock.now());
         }
         let deadline = context.clock.instant(deadline);
         // Boxed: most exchangers have a session.

@@ -235,8 +235,7 @@ impl<T> Destination<T> {
         let pressed = asked.deadline < now + LITTLE_TIME;
         lane.push(&asked.domain, id, pressed);
         if pressed && !asked.patient && lane.is_shut(&self.pool) {
-            let end = first_wait_end(asked.deadline, lane.reached, now);
-            self.timers.set(end, Timer::FirstWait(id));
+            self.timers.set(first_wait_end(asked.deadline, now), Timer::FirstWait(id));
         }
         if let Some(queue) = lane.domain(&asked.domain) {
             queue.is_backup = asked.backup;

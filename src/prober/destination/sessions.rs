@@ -27,16 +27,11 @@ pub(in crate::prober) struct SessionTerms {
     pub(in crate::prober) transactions_max: Option<u32>,
 }
 
-/// Time until which a caller who has other exchangers to ask waits for this one to let us in: a
-/// third of its time, and two where the exchanger is `known` to have done so. That one is slow
-/// rather than gone, and a backup may accept recipients that it refuses.
-pub(in crate::prober) fn first_wait_end(
-    deadline: SystemTime,
-    known: bool,
-    now: SystemTime,
-) -> SystemTime {
-    let third = deadline.duration_since(now).unwrap_or_default() / 3;
-    now + if known { third * 2 } else { third }
+/// Time until which a caller who has other exchangers to ask waits for this one to let us in: half
+/// of its time. One that is slow is not to be taken for gone, since a backup may accept recipients
+/// that it refuses.
+pub(in crate::prober) fn first_wait_end(deadline: SystemTime, now: SystemTime) -> SystemTime {
+    now + deadline.duration_since(now).unwrap_or_default() / 2
 }
 
 impl Lane {

@@ -77,6 +77,8 @@ pub(crate) struct Rules {
     pub(crate) blocks: Vec<IpAddr>,
     /// Before each reply.
     pub(crate) delay: Duration,
+    /// Before the greeting, beside that.
+    pub(crate) greet_delay: Duration,
     /// Before each reply to `RCPT`, from this time on.
     pub(crate) tarpit: Option<(SystemTime, Duration)>,
     /// How long it takes to close a connection that is over. Until then it counts.
@@ -121,6 +123,7 @@ impl Default for Rules {
             greylist: None,
             blocks: Vec::new(),
             delay: Duration::from_millis(1),
+            greet_delay: Duration::ZERO,
             tarpit: None,
             close_delay: Duration::ZERO,
             v6: false,
@@ -211,7 +214,7 @@ impl Server {
     {
         let (reader, mut writer) = tokio::io::split(stream);
         let mut lines = BufReader::new(reader).lines();
-        sleep(self.rules.delay).await;
+        sleep(self.rules.delay + self.rules.greet_delay).await;
         let blocked = self.client.is_some_and(|client| self.rules.blocks.contains(&client));
         let banner = match self.rules.banner {
             _ if open > self.rules.sessions => "421 4.7.0 too many connections",
