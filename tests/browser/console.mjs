@@ -216,9 +216,14 @@ const plain = await open({ javaScriptEnabled: false });
 await plain.goto(`${url}/console/`);
 await plain.locator("#file").setInputFiles(list);
 await plain.getByRole("button", { name: "Upload" }).click();
+await plain.getByRole("button", { name: "Start" }).waitFor();
 await plain.getByLabel("Suppression file").setInputFiles(gone);
+// A list is not started as if the file that was chosen were not there.
+await plain.getByText("chosen and not read yet").waitFor();
+await plain.getByRole("button", { name: "Start" }).waitFor({ state: "hidden" });
 await plain.getByRole("button", { name: "Leave them out" }).click();
 await plain.getByRole("button", { name: "Leave nobody out" }).waitFor();
+await plain.getByText("chosen and not read yet").waitFor({ state: "hidden" });
 await plain.getByRole("button", { name: "Start" }).click();
 await plain.getByText("Pre-flight report").waitFor({ timeout: 600_000 });
 
