@@ -135,6 +135,21 @@ for (const type of ["dragenter", "dragover", "drop"]) {
 await page.waitForURL("**/console/lists/*");
 await page.getByRole("heading", { name: "dropped.csv" }).waitFor();
 
+// A page that is come back to has no file, so that one that was refused is chosen again like any.
+const wrong = path.join(folder, "wrong.txt");
+writeFileSync(wrong, "just\nsome\nwords\n");
+const found = page.url();
+for (const [at, label] of [[`${url}/console/`, "Choose a list"], [found, "Suppression file"]]) {
+  await page.goto(at);
+  await page.getByLabel(label).setInputFiles(wrong);
+  await page.getByRole("heading", { name: "That did not work" }).waitFor();
+  await page.goBack();
+  const field = page.getByLabel(label);
+  await field.waitFor();
+  await page.waitForFunction((input) => !input.files.length, await field.elementHandle());
+}
+await page.getByRole("button", { name: "Start" }).waitFor();
+
 // Who is on a suppression file is left out: here everybody, until the file is taken away again.
 const gone = path.join(folder, "gone.txt");
 writeFileSync(gone, "jane.doe@acme.test\n");

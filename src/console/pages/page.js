@@ -44,8 +44,10 @@ if (form) {
     file.files = event.dataTransfer.files;
     send();
   });
-  // A page that comes back from the browser's memory is not sending any more.
+  // A page that a browser comes back to is not sending any more. It may have the file still, and
+  // whoever mended that file and chooses it again would have changed nothing: nothing is told then.
   addEventListener("pageshow", () => {
+    file.value = "";
     form.classList.remove("is-sending");
     status.textContent = "";
   });
@@ -62,7 +64,10 @@ for (const sent of document.querySelectorAll("[data-send]")) {
     if (file.files.length) sent.requestSubmit();
   });
   sent.addEventListener("submit", () => allow(false));
-  addEventListener("pageshow", () => allow(true));
+  addEventListener("pageshow", () => {
+    file.value = "";
+    allow(true);
+  });
 }
 
 // Loads the page anew once the service answers. It may be away, and a proxy's page in its place
