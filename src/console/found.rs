@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::drafts::ListDraft;
 use super::pages::{PageFrame, count, list_name, own_words};
-use super::survey::Survey;
+use super::survey::{Survey, SurveyExclusion};
 use crate::campaign::eta::DestinationWork;
 use crate::campaign::preflight::{Share, grouped};
 use crate::http::ColumnQuestion;
@@ -46,18 +46,28 @@ impl ExclusionView {
     fn new(survey: &Survey) -> Self {
         let found = &survey.exclusion;
         let files = found.files.iter();
-        let rows = match found.rows {
-            0 => "No row is".to_owned(),
-            1 => "1 row is".to_owned(),
-            several => format!("{} rows are", grouped(several)),
-        };
         Self {
             files: files.map(|(name, found)| (list_name(name), printable(found))).collect(),
-            sentence: format!("{rows} left out{}.", found.shares),
+            sentence: left_out_sentence(found),
             notes: found.notes.iter().map(|note| capitalised(&printable(note))).collect(),
             is_nobody_left: survey.is_nobody_left(),
         }
     }
+}
+
+/// The number of rows that are left out, why, and of how many more some addresses are.
+fn left_out_sentence(found: &SurveyExclusion) -> String {
+    let rows = match found.rows {
+        0 => "No row is".to_owned(),
+        1 => "1 row is".to_owned(),
+        several => format!("{} rows are", grouped(several)),
+    };
+    let in_part = match found.rows_in_part {
+        0 => String::new(),
+        1 => "; of 1 row some addresses are".to_owned(),
+        several => format!("; of {} rows some addresses are", grouped(several)),
+    };
+    format!("{rows} left out{}{in_part}.", found.shares)
 }
 
 /// A column that may hold the addresses, or several that are read together.

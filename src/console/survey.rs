@@ -70,7 +70,9 @@ pub(super) struct SurveyExclusion {
     pub(super) files: Vec<(String, String)>,
     /// Rows of which every address is left out.
     pub(super) rows: u64,
-    /// The part of them that domains and hashes exclude, in brackets; empty if none do.
+    /// Rows of which some addresses are left out, and others are asked about.
+    pub(super) rows_in_part: u64,
+    /// The part of `rows` that domains and hashes exclude, in brackets; empty if none do.
     pub(super) shares: String,
     /// Sentences about what an owner of the files may not have meant.
     pub(super) notes: Vec<String>,
@@ -208,6 +210,7 @@ impl<'m> SurveyCounts<'m> {
             let is_asked = excluded.len() < row.addresses().count();
             self.causes.note(self.matcher, &excluded, is_asked);
             self.survey.exclusion.rows += u64::from(!is_asked);
+            self.survey.exclusion.rows_in_part += u64::from(is_asked);
         }
         excluded.len()
     }

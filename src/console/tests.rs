@@ -106,7 +106,7 @@ async fn who_is_left_out_of_a_list_is_counted_with_the_reason_and_not_among_thos
     for told in [
         "<dt>left out</dt><dd>3</dd>",
         "<dt>addresses to ask about</dt><dd>2</dd>",
-        "<strong>3 rows are left out (1 by a domain).</strong>",
+        "<strong>3 rows are left out (1 by a domain); of 1 row some addresses are.</strong>",
         "<bdi>list.csv</bdi>: 1 address to exclude</li>",
         "<bdi>list.csv</bdi>: 1 domain to exclude</li>",
         "<td><bdi>bob@acme.de</bdi></td><td class=\"soft\">left out</td>",
@@ -115,6 +115,19 @@ async fn who_is_left_out_of_a_list_is_counted_with_the_reason_and_not_among_thos
     ] {
         assert!(html.contains(told), "{told}: {html}");
     }
+}
+
+#[tokio::test]
+async fn a_suppression_file_that_leaves_out_parts_of_rows_alone_is_not_said_to_do_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let list = "n,email\n1,jane@acme.test; bob@acme.test\n2,bob@acme.test; eve@acme.test\n";
+    let draft = draft_without(&store, list, &["bob@acme.test\n"]).await;
+    assert_eq!((draft.survey.exclusion.rows, draft.survey.exclusion.rows_in_part), (0, 2));
+    let page = FoundPage::new(PageFrame::default(), "x", &draft, &[], String::new());
+    let html = page.render().unwrap();
+    let told = "<strong>No row is left out; of 2 rows some addresses are.</strong>";
+    assert!(html.contains(told), "{html}");
 }
 
 #[tokio::test]
