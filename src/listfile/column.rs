@@ -52,12 +52,13 @@ pub(super) fn choose(
     }
 }
 
-/// The columns beside `chosen` that are called a name for addresses, and hold them.
+/// The columns beside `chosen` that are called a name for addresses of the same people, and hold
+/// them.
 pub(super) fn passed_over(profiles: &[Profile], chosen: usize) -> Vec<usize> {
     let holds_addresses = |profile: &Profile| {
         profile.addresses * 2 >= profile.filled.max(1)
             && profile.addresses * 10 > profiles[chosen].addresses
-            && header::tier(&profile.name) >= NameTier::Qualified
+            && header::is_theirs(&profile.name)
     };
     (0..profiles.len()).filter(|&i| i != chosen && holds_addresses(&profiles[i])).collect()
 }

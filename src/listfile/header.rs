@@ -71,6 +71,17 @@ laboral, cliente, su, tu, de, del, do, da, du, des, der, van, la, le, el, contac
 klant, zakelijk, prive, werk, pessoal,
 comercial, praca, firmowy, klienta";
 
+/// Words beside a name for addresses that say that they are further ones of the same people.
+const FURTHER: &str = "\
+other, others, second, secondary, third, alternate, alternative, alt, additional, further, extra,
+backup, weitere, zweite, zweit, andere, alternativ, sekundär, autre, autres, secondaire, deuxième,
+supplémentaire, otro, otros, secundario, segundo, alternativo, adicional, outro, outros, altro,
+altra, secondaria, seconda, aggiuntiva, tweede, andra, anden, druga, dodatkowy, další, второй";
+
+/// [`FURTHER`] as it is looked up.
+static FOLDED_FURTHER: LazyLock<HashSet<String>> =
+    LazyLock::new(|| listed(FURTHER).map(fold).collect());
+
 /// [`WHOSE`] as it is looked up.
 static FOLDED_WHOSE: LazyLock<HashSet<String>> =
     LazyLock::new(|| listed(WHOSE).map(fold).collect());
@@ -169,22 +180,40 @@ pub(super) fn tier(name: &str) -> NameTier {
     if FOLDED.contains(&folded) {
         return NameTier::Address;
     }
-    // A question of a form may be a sentence; prose is none.
-    let words = words(name);
-    if words.len() <= MOST_WORDS
-        && let Some((from, to)) = longest_name(&words)
-    {
-        let mut beside = words[..from].iter().chain(&words[to..]);
+    if let Some(beside) = words_beside(name) {
         // Any other word (`status`, `owner`) makes it one of something else, or of somebody else.
-        let is_whose =
-            |word: &String| FOLDED_WHOSE.contains(word) || word.bytes().all(|b| b.is_ascii_digit());
-        return if beside.all(is_whose) { NameTier::Qualified } else { NameTier::Related };
+        let is_qualified = beside.iter().all(|word| says_whose(word));
+        return if is_qualified { NameTier::Qualified } else { NameTier::Related };
     }
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     let speaks_of_mail = ["email", "correo", "courriel"].iter().any(|word| folded.contains(word))
         || words.any(|word| ["address", "addresses", "adresse"].contains(&&*fold(word)))
         || folded == "userprincipalname";
     if speaks_of_mail { NameTier::Related } else { NameTier::Other }
+}
+
+/// `true` for the name of a column with addresses of the people of a list, further ones of theirs
+/// too: `Secondary Email`, which is no name to choose a column by.
+pub(super) fn is_theirs(name: &str) -> bool {
+    let is_further = |word: &String| says_whose(word) || FOLDED_FURTHER.contains(word);
+    tier(name) >= NameTier::Qualified
+        || words_beside(without_example(name)).is_some_and(|beside| beside.iter().all(is_further))
+}
+
+fn says_whose(word: &str) -> bool {
+    FOLDED_WHOSE.contains(word) || word.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The words beside the longest name for addresses in `name`; `None` if there is none. A question
+/// of a form may be a sentence; prose is none.
+fn words_beside(name: &str) -> Option<Vec<String>> {
+    let mut words = words(name);
+    if words.len() > MOST_WORDS {
+        return None;
+    }
+    let (from, to) = longest_name(&words)?;
+    words.drain(from..to);
+    Some(words)
 }
 
 /// The most words that a column's name has.
