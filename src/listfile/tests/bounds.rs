@@ -8,7 +8,7 @@ use super::*;
 fn files_that_are_not_text_are_refused_with_a_remedy() {
     for (bytes, what, remedy) in [
         (&b"PK\x03\x04\x14\0\x06\0"[..], "spreadsheet", "save the sheet as CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "Excel", "save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "old or has a password", "save the sheet as CSV"),
         (b"%PDF-1.7\n", "PDF", "CSV"),
         (b"SQLite format 3\0\x10\0", "SQLite", "export"),
         (b"PAR1\x15\x04\x15", "Parquet", "export"),
