@@ -105,7 +105,6 @@ impl FoundPage {
         let findings = &survey.findings;
         let chosen = form_value(&survey.read);
         let is_chosen = |value: &str| value == chosen;
-        let has_columns = findings.column_number > 0;
         Self {
             frame,
             id: id.to_owned(),
@@ -118,11 +117,7 @@ impl FoundPage {
                 .iter()
                 .map(|row| (row.number, row.address.clone(), row.note))
                 .collect(),
-            columns: if has_columns {
-                choices(&survey.columns, &draft.alike, is_chosen)
-            } else {
-                Vec::new()
-            },
+            columns: choices(&survey.columns, &draft.alike, is_chosen),
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
             providers: providers(work, survey),
             exclusion: ExclusionView::new(survey),

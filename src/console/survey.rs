@@ -177,9 +177,9 @@ impl<'m> SurveyCounts<'m> {
     fn note(&mut self, layout: &Layout, row: &Row) {
         if self.survey.columns.is_empty() {
             self.has_all_domains = true;
-            self.survey.columns.clone_from(&layout.columns);
+            layout.choices().clone_into(&mut self.survey.columns);
             let numbers = |columns: &[AddressColumn]| {
-                columns.iter().map(|column| column.index + 1).collect::<Vec<_>>()
+                columns.iter().filter_map(|column| layout.number_of(column)).collect::<Vec<_>>()
             };
             self.survey.read = numbers(std::slice::from_ref(&layout.address));
             self.survey.read.extend(numbers(&layout.more_addresses));

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tonic::body::Body;
 
 use super::drafts::{DraftState, Drafts, ListDraft, forget_for_ever};
-use super::found::FoundPage;
+use super::found::{FoundPage, column_text};
 use super::pages::PageFrame;
 use super::sessions::SessionKey;
 use super::survey::survey;
@@ -115,6 +115,26 @@ async fn who_is_left_out_of_a_list_is_counted_with_the_reason_and_not_among_thos
     ] {
         assert!(html.contains(told), "{told}: {html}");
     }
+}
+
+#[tokio::test]
+async fn the_keys_of_json_lines_are_chosen_and_read_together_as_columns_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let row = "{\"email\":\"jane@acme.test\",\"contact\":{\"email\":\"bob@acme.test\"}}\n";
+    let draft = draft(&store, &row.repeat(2)).await;
+    let html = FoundPage::new(PageFrame::default(), "x", &draft, &[], String::new());
+    let html = html.render().unwrap();
+    for told in [
+        r#"<option value="1" selected>1: email</option>"#,
+        r#"<option value="2">2: contact.email</option>"#,
+        r#"<option value="1,2">1: email and 2: contact.email</option>"#,
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    let column = column_text(&draft.survey.columns, "1,2");
+    let together = survey(&draft.list.with_column(&column), &[]).unwrap();
+    assert_eq!((together.read.clone(), together.addresses), (vec![1, 2], 4));
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub struct Layout {
     pub consents: Option<AddressColumn>,
     /// `true` if it is a table that [`import`](super::import) made of something else.
     pub(super) is_imported: bool,
+    /// For JSON lines the names of the keys with values in the first rows, those in objects too.
+    pub(super) leaves: Vec<String>,
     /// The text before the first row, header excluded: blank lines, notes, and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
     /// The header as it stands; blank if there is none.
@@ -145,6 +147,26 @@ impl Layout {
             column.write_place(f)?;
             write!(f, " holds addresses too, and {}", remedies.columns)
         })
+    }
+
+    /// The names of the columns that a caller may choose from, by their numbers: for JSON lines
+    /// keys in objects too (`user.email`).
+    #[must_use]
+    pub fn choices(&self) -> &[String] {
+        match self.format {
+            Format::JsonLines => &self.leaves,
+            Format::Delimited(_) | Format::Plain => &self.columns,
+        }
+    }
+
+    /// The number of a column of addresses among the [choices](Self::choices), from 1.
+    #[must_use]
+    pub fn number_of(&self, column: &AddressColumn) -> Option<usize> {
+        let place = match self.format {
+            Format::JsonLines => self.leaves.iter().position(|name| *name == column.name)?,
+            Format::Delimited(_) | Format::Plain => column.index,
+        };
+        Some(place + 1)
     }
 
     /// Every column of addresses.

@@ -53,6 +53,7 @@ impl<R: Read> Reader<R> {
             passed_over: Vec::new(),
             consents: None,
             is_imported: options.is_imported,
+            leaves: leaves(&shown),
             preamble,
             header: Row::default(),
         };
@@ -310,6 +311,14 @@ fn columns(shown: &Shown) -> Vec<String> {
     match shown.format {
         Format::JsonLines => shown.keys.clone(),
         Format::Delimited(_) | Format::Plain => vec![String::new(); shown.width],
+    }
+}
+
+/// The names of the keys of JSON lines, in objects too.
+fn leaves(shown: &Shown) -> Vec<String> {
+    match shown.format {
+        Format::JsonLines => shown.profiles.iter().map(|profile| profile.name.clone()).collect(),
+        Format::Delimited(_) | Format::Plain => Vec::new(),
     }
 }
 

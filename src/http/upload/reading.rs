@@ -136,7 +136,7 @@ impl ArrivedList {
         if is_empty {
             let message = "no row holds an address to verify; is it the right column?";
             let reason = "no row holds an address to verify in this column".to_owned();
-            let question = question(reason, reader.layout().columns.clone());
+            let question = question(reason, reader.layout().choices().to_vec());
             let status = Status::invalid_argument(message);
             return Err(ListFault { status, question, reason: None });
         }
