@@ -9,7 +9,7 @@ use foldhash::HashMap;
 use super::disposition::{Disposition, read};
 use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay, SessionLimits};
-use crate::smtp::{Control, Observation, RecipientAnswer};
+use crate::smtp::{Control, Observation, RecipientAnswer, RefusalKinds};
 
 /// Catch-all state of a domain, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub(super) struct ExchangerMemory {
     pub(super) knows_ehlo: bool,
     /// It answered a recipient in a flight whose replies and commands fitted together.
     pub(super) keeps_step: bool,
-    /// It refused one for good in such a flight.
-    pub(super) refuses_in_one_reply: bool,
+    /// The kinds of refusals that it gave in such flights.
+    pub(super) refuses_in_one_reply: RefusalKinds,
     /// Limits of one session that it showed.
     pub(super) limits: SessionLimits,
     /// It let us in, at some time.

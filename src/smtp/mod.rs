@@ -15,8 +15,8 @@ pub mod wire;
 
 pub use config::{ClientIdentity, Config, StartTlsMode, TimeLimits, ZeroSetting};
 pub use dialogue::{
-    Certificate, EarlyAnswer, Hints, Interpret, SessionCounters, SessionFacts, TlsFacts,
-    TlsVersion, Transaction, TransactionReport,
+    Certificate, EarlyAnswer, Hints, Interpret, RefusalKinds, SessionCounters, SessionFacts,
+    TlsFacts, TlsVersion, Transaction, TransactionReport,
 };
 pub use meaning::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{

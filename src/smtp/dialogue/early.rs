@@ -5,14 +5,14 @@
 //! So answers are told early where the server has answered somebody before in a flight that fitted
 //! together: one that answers `MAIL` twice, or loses a command, does so in its first flight too.
 //! What goes wrong now and then is a refusal of several lines that is sent as several replies: so
-//! they are told as far as the first refusal, and behind it where the server has refused somebody
-//! for good in such a flight: what it says to those it refuses for now is another text, and mostly
-//! a short one. A server that takes a command for another one may have lost some: from there on
-//! nothing is told early.
+//! they are told as far as the first refusal, and behind it where the server has given a refusal of
+//! that kind in such a flight: what it says of a missing mailbox is mostly one line, and what it
+//! says of a policy is another text, with the address of a page. A server that takes a command for
+//! another one may have lost some: from there on nothing is told early.
 
 use super::exchange::Exchange;
-use super::{Dialogue, SessionFacts};
-use crate::smtp::RecipientAnswer;
+use super::{Dialogue, RefusalKinds, SessionFacts};
+use crate::smtp::{Meaning, RecipientAnswer};
 
 /// An answer that is told before its flight is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) struct EarlyAnswers {
     told: (usize, usize),
     /// A recipient was answered.
     answered: bool,
-    /// One was refused for good.
-    refused: bool,
+    /// The kinds of refusals among the answers.
+    refused: RefusalKinds,
     /// No answer that comes from now on is told early.
     closed: bool,
 }
@@ -47,17 +47,27 @@ impl EarlyAnswers {
         *self = Self::default();
     }
 
-    /// The recipient at this place got a reply with this code; `known` is what the flights before
-    /// showed.
-    fn note(&mut self, (transaction, recipient): (usize, usize), code: u16, known: &SessionFacts) {
+    /// The recipient at this place got a reply with this code and meaning; `known` is what the
+    /// flights before showed.
+    fn note(
+        &mut self,
+        (transaction, recipient): (usize, usize),
+        code: u16,
+        meaning: Meaning,
+        known: &SessionFacts,
+    ) {
         // Command not recognised, not implemented, or out of sequence.
         let is_lost = matches!(code, 500 | 502 | 503);
         self.answered |= !is_lost;
-        self.refused |= code >= 500 && !is_lost;
         if known.keeps_step && !self.closed && !is_lost {
             self.end = self.end.max((transaction, recipient + 1));
         }
-        self.closed |= is_lost || (code >= 400 && !known.refuses_in_one_reply);
+        self.closed |= is_lost;
+        if code >= 400 && !is_lost {
+            let kind = RefusalKinds::from_reply(code, meaning);
+            self.closed |= !known.refuses_in_one_reply.has_any_of(kind);
+            self.refused.merge(kind);
+        }
     }
 
     /// Nothing of the flight is believed that was not told.
@@ -92,10 +102,10 @@ impl Dialogue {
         taken
     }
 
-    /// A recipient of the transaction in progress got a reply with this code.
-    pub(super) fn note_early_answer(&mut self, recipient: usize, code: u16) {
+    /// A recipient of the transaction in progress got a reply with this code and meaning.
+    pub(super) fn note_early_answer(&mut self, recipient: usize, code: u16, meaning: Meaning) {
         let place = (self.finished.len(), recipient);
-        self.early.note(place, code, &self.facts);
+        self.early.note(place, code, meaning, &self.facts);
     }
 
     /// The flight fitted together. Commands that went one by one because they were lost in a flight
@@ -103,7 +113,7 @@ impl Dialogue {
     pub(super) fn learn_fit(&mut self) {
         if !self.hints.avoid_pipelining {
             self.facts.keeps_step |= self.early.answered;
-            self.facts.refuses_in_one_reply |= self.early.refused;
+            self.facts.refuses_in_one_reply.merge(self.early.refused);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::refusal_kinds::RefusalKinds;
 use crate::smtp::wire::{Capabilities, Reply};
 
 /// Facts about an exchanger that are known before a session, remembered from earlier ones.
@@ -23,8 +24,8 @@ pub struct Hints {
     pub one_transaction: bool,
     /// It answered a recipient in a flight whose replies and commands fitted together.
     pub keeps_step: bool,
-    /// It refused one for good in such a flight.
-    pub refuses_in_one_reply: bool,
+    /// The kinds of refusals that it gave in such flights.
+    pub refuses_in_one_reply: RefusalKinds,
 }
 
 /// Facts learned in a session. They live as long as the session.
@@ -48,8 +49,8 @@ pub struct SessionFacts {
     pub one_transaction: bool,
     /// It answered a recipient in a flight whose replies and commands fitted together.
     pub keeps_step: bool,
-    /// It refused one for good in such a flight.
-    pub refuses_in_one_reply: bool,
+    /// The kinds of refusals that it gave in such flights.
+    pub refuses_in_one_reply: RefusalKinds,
     /// The transactions that were over when the server took no further `RSET`.
     pub transactions_per_session: Option<u32>,
     /// The recipients that one transaction had when the server said that it takes no more.

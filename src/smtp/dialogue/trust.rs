@@ -11,7 +11,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::exchange::Exchange;
-use super::{Dialogue, DialogueState};
+use super::{Dialogue, DialogueState, RefusalKinds};
 use crate::smtp::wire::Reply;
 use crate::smtp::{NoReply, RecipientAnswer, Stage};
 
@@ -57,7 +57,7 @@ impl Dialogue {
         self.facts.breaks_pipelining |= self.facts.capabilities.pipelining;
         exchange.distrust();
         self.facts.keeps_step = false;
-        self.facts.refuses_in_one_reply = false;
+        self.facts.refuses_in_one_reply = RefusalKinds::default();
         self.early.distrust();
         for report in &mut self.finished {
             report.answers.fill(None);

@@ -98,7 +98,8 @@ impl Dialogue {
         if !matches!(exchange.mail, MailAnswer::Accepted(_)) {
             return;
         }
-        self.note_early_answer(index, reply.code);
+        let (reply, explanation) = self.explain_recipient(reply, &exchange.recipients[index]);
+        self.note_early_answer(index, reply.code, explanation.meaning);
         if !reply.is_positive() {
             self.facts.counters.errors += 1;
         }
@@ -111,7 +112,6 @@ impl Dialogue {
             exchange.without_rrvs.push(index);
             return;
         }
-        let (reply, explanation) = self.explain_recipient(reply, &exchange.recipients[index]);
         let is_full = explanation.limit == Some(ReplyLimit::Recipients);
         let position = || exchange.round.iter().position(|other| *other == index);
         if let Some(position @ 1..) = is_full.then(position).flatten() {

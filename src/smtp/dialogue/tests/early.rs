@@ -12,8 +12,19 @@ fn told(talk: &mut Talk) -> Vec<(usize, usize, u16)> {
     early.map(|early| (early.transaction, early.recipient, code(&early.answer))).collect()
 }
 
+fn missing_mailbox() -> RefusalKinds {
+    RefusalKinds::from_reply(550, Meaning::MailboxNotFound)
+}
+
+/// Returns whether the server was seen to say in one reply that a mailbox is missing.
+fn refuses_in_one_reply(talk: &Talk) -> bool {
+    talk.dialogue.facts().refuses_in_one_reply.has_any_of(missing_mailbox())
+}
+
 /// With a server that is known to keep step; that it refuses in one reply is known or not.
 fn known(ehlo: &str, refuses_in_one_reply: bool) -> Talk {
+    let refuses_in_one_reply =
+        if refuses_in_one_reply { missing_mailbox() } else { RefusalKinds::default() };
     let hints = Hints { keeps_step: true, refuses_in_one_reply, ..Hints::default() };
     let mut talk = Talk::with(Config::default(), hints);
     talk.says(&["220 mx", ehlo]).sent();
@@ -55,7 +66,8 @@ fn plain_flights_after_a_broken_one_do_not_show_that_the_server_keeps_step() {
     talk.begin(&recipients(&THREE[..1])).says(&["250 ok", "550 no", "250 reset"]);
     talk.dialogue.report();
     let facts = talk.dialogue.facts();
-    assert!(!facts.keeps_step && !facts.refuses_in_one_reply);
+    assert!(!facts.keeps_step);
+    assert!(!refuses_in_one_reply(&talk));
 }
 
 #[test]
@@ -84,7 +96,7 @@ fn what_comes_behind_a_refusal_may_be_the_rest_of_it_until_one_was_seen_to_be_on
     talk.says(&["250 reset"]);
     talk.dialogue.report();
     talk.sent();
-    assert!(talk.dialogue.facts().refuses_in_one_reply);
+    assert!(refuses_in_one_reply(&talk));
     talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "250 ok"]);
     assert_eq!(told(&mut talk), [(0, 0, 550), (0, 1, 250)]);
 }
@@ -96,9 +108,29 @@ fn a_refusal_for_now_does_not_show_how_the_server_refuses_for_good() {
     talk.begin(&recipients(&THREE)).says(&replies);
     talk.dialogue.report();
     talk.sent();
-    assert!(!talk.dialogue.facts().refuses_in_one_reply);
+    assert!(!refuses_in_one_reply(&talk));
     talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "550 see our page"]);
     assert_eq!(told(&mut talk), [(0, 0, 550)]);
+}
+
+#[test]
+fn a_refusal_does_not_show_how_the_server_refuses_for_another_reason() {
+    for other in ["554 refused", "450 later"] {
+        let mut talk = knowing_refusals();
+        talk.begin(&recipients(&THREE)).says(&["250 ok", other, "550 see our page", "250 ok"]);
+        assert_eq!(told(&mut talk).len(), 1, "the second reply to {other} is nobody's answer");
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_understood_shows_nothing_of_the_next_one() {
+    let mut talk = Talk::ready(PIPELINED);
+    let replies = ["250 ok", "554 wat", "250 ok", "250 ok", "250 reset"];
+    talk.begin(&recipients(&THREE)).says(&replies);
+    talk.dialogue.report();
+    talk.sent();
+    talk.begin(&recipients(&THREE)).says(&["250 ok", "554 refused", "554 see our page"]);
+    assert_eq!(told(&mut talk), [(0, 0, 554)]);
 }
 
 #[test]
@@ -116,7 +148,7 @@ fn nothing_more_is_told_early_of_a_flight_that_does_not_fit_together() {
     let mut talk = knowing_refusals();
     talk.begin(&recipients(&THREE)).says(&["250 ok", "550 no", "220 mx"]);
     assert!(told(&mut talk).is_empty());
-    assert!(!talk.dialogue.facts().refuses_in_one_reply, "nor of the next one behind a refusal");
+    assert!(!refuses_in_one_reply(&talk), "nor of the next one behind a refusal");
 }
 
 #[test]
