@@ -7,7 +7,7 @@ use super::args::{Cli, CompletionsArgs};
 use super::stdout::print_all;
 
 pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<bool> {
-    print_all(&script(args.shell))?;
+    print_all(&script(args.shell));
     Ok(true)
 }
 

@@ -14,7 +14,7 @@ pub(super) fn run(args: &ManArgs) -> anyhow::Result<bool> {
     match &args.dir {
         Some(dir) => write_pages(dir)
             .with_context(|| format!("the pages cannot be written to {}", dir.display()))?,
-        None => print_all(&page()?)?,
+        None => print_all(&page()?),
     }
     Ok(true)
 }

@@ -56,13 +56,9 @@ pub(super) fn ensure_written() -> anyhow::Result<()> {
     }
 }
 
-/// Prints `text`. A reader that has seen enough is no failure of ours.
-///
-/// # Errors
-///
-/// If it cannot be written for another reason.
-pub(super) fn print_all(text: &[u8]) -> io::Result<()> {
-    write_all(&mut stdout().lock(), text)
+/// Prints `text` as it is; a fault is told by [`ensure_written`].
+pub(super) fn print_all(text: &[u8]) {
+    note_fault(write_all(&mut stdout().lock(), text));
 }
 
 fn write_all(output: &mut impl Write, text: &[u8]) -> io::Result<()> {

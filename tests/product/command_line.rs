@@ -36,6 +36,8 @@ fn an_answer_that_cannot_be_written_is_a_fault_in_words() {
         &["explain", "550 5.1.1 no such user"][..],
         &["syntax", "jane@acme.test"],
         &["lists"],
+        &["man"],
+        &["completions", "bash"],
         &["verify", "--sandbox", "jane.doe@acme.test"],
         &["list", "--sandbox", "list.csv"],
     ] {
