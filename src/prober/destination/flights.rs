@@ -60,6 +60,17 @@ struct FlightFindings {
     blocked: Option<Observation>,
 }
 
+impl FlightFindings {
+    fn count_unanswered(&self) -> usize {
+        self.unanswered.iter().map(|(_, jobs)| jobs.len()).sum()
+    }
+}
+
+/// Returns whether replies and commands did not fit together when a recipient was named.
+fn is_out_of_step(ended: &RecipientAnswer) -> bool {
+    matches!(ended, RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Protocol(_) })
+}
+
 impl<T> Destination<T> {
     /// A flight is back. The session is to ask [`Destination::next_action`] what to do, unless the
     /// flight ended it: then its connection is already gone, or of no more use.
@@ -295,12 +306,14 @@ impl<T> Destination<T> {
             // many (Postfix, `smtpd_recipient_overshoot_limit`, `smtpd_hard_error_limit`).
             return;
         }
-        self.blame_first(findings, &why, memory);
+        let is_lone =
+            answered == 0 && findings.count_unanswered() <= 1 && is_out_of_step(&why.answer);
+        self.blame_first(findings, &why, is_lone, memory);
         self.pool.trouble(now);
         if answered == 0 {
             // Its connection may linger: the server counts it until it is gone.
             self.retire(id);
-            let is_spared = self.spares_the_others(&exchanger, &why, findings);
+            let is_spared = self.spares_the_others(&exchanger, &why, is_lone, findings);
             // Back first, so that those who cannot wait are told.
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             if !is_spared {
@@ -311,23 +324,22 @@ impl<T> Destination<T> {
         }
     }
 
-    /// The server hung up on a new session without a word when it was at its first recipient. That
-    /// may be about the recipient alone: the others are asked at once, and it goes to the end.
-    /// Returns whether that is so: not a second time until the exchanger has answered somebody.
+    /// The server hung up on a new session without a word when it was at its first recipient, or
+    /// lost step. That may be about the recipient alone: the others are asked at once, and it goes
+    /// to the end. Returns whether that is so: not a second time until the exchanger has answered
+    /// somebody.
     fn spares_the_others(
         &mut self,
         exchanger: &DomainName,
         why: &Observation,
+        is_lone: bool,
         findings: &mut FlightFindings,
     ) -> bool {
         let RecipientAnswer::NoReply { stage, reason } = &why.answer else { return false };
-        let is_mute = matches!(reason, NoReply::Closed | NoReply::Timeout);
-        let is_at_recipient = *stage == Stage::Rcpt && is_mute;
-        let count: usize = findings.unanswered.iter().map(|(_, jobs)| jobs.len()).sum();
-        let Some(lane) = self.lanes.get_mut(exchanger).filter(|_| is_at_recipient && count > 1)
-        else {
-            return false;
-        };
+        let is_sudden = matches!(reason, NoReply::Closed | NoReply::Timeout | NoReply::Protocol(_));
+        let is_at_recipient = *stage == Stage::Rcpt && is_sudden;
+        let may_spare = is_at_recipient && (is_lone || findings.count_unanswered() > 1);
+        let Some(lane) = self.lanes.get_mut(exchanger).filter(|_| may_spare) else { return false };
         if std::mem::replace(&mut lane.spared, true) {
             return false;
         }
@@ -343,11 +355,12 @@ impl<T> Destination<T> {
     }
 
     /// The first recipient without an answer may be why the server hung up: it is asked again, but
-    /// not for ever.
+    /// not for ever. One that was alone is the reason.
     fn blame_first(
         &mut self,
         findings: &mut FlightFindings,
         why: &Observation,
+        is_lone: bool,
         memory: &mut Memory,
     ) {
         let Some((_, jobs)) = findings.unanswered.first_mut() else { return };
@@ -355,7 +368,7 @@ impl<T> Destination<T> {
         let job = self.jobs.get_mut(&first).filter(|job| matches!(job.state, JobState::InFlight));
         let Some(job) = job else { return };
         job.tries += 1;
-        if job.tries < TRIES {
+        if job.tries < TRIES && !is_lone {
             return;
         }
         jobs.remove(0);

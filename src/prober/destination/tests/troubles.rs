@@ -7,7 +7,7 @@ use super::rules::{code, open_one};
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::memory::CatchAllState;
-use crate::smtp::{Control, Stage};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 const MX: &str = "mx.example.net";
 
@@ -144,4 +144,52 @@ fn an_exchanger_that_ends_a_second_session_over_its_first_recipient_is_left_alon
     assert!(simulation.ids(|task| matches!(task, Task::Opening)).is_empty());
     simulation.serve();
     assert_eq!(simulation.answers.len(), 5);
+}
+
+/// Replies and commands did not fit together when a recipient was named.
+fn out_of_step() -> RecipientAnswer {
+    let reason = NoReply::Protocol("bytes that no command asked for".to_owned());
+    RecipientAnswer::NoReply { stage: Stage::Rcpt, reason }
+}
+
+#[test]
+fn a_recipient_that_brings_a_new_session_out_of_step_is_told_and_harms_nobody_else() {
+    let mut simulation = Simulation::new(Config::default());
+    let suspect = simulation.submit("a.example", MX, false, 10);
+    let id = open_one(&mut simulation);
+    let other = simulation.submit("b.example", MX, false, 10);
+    simulation.land(id, Some(out_of_step()), |_, _, _| None);
+    assert_eq!((simulation.answers.len(), code(&simulation, suspect)), (1, 0));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(code(&simulation, other), 250, "the exchanger does not rest");
+}
+
+#[test]
+fn the_others_of_a_flight_that_is_out_of_step_are_asked_at_once() {
+    let mut simulation = Simulation::new(Config::default());
+    let suspect = simulation.submit("a.example", MX, false, 10);
+    let other = simulation.submit("b.example", MX, false, 10);
+    let id = open_one(&mut simulation);
+    simulation.land(id, Some(out_of_step()), |_, _, _| None);
+    assert!(simulation.answers.is_empty(), "nothing is told of either");
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!((code(&simulation, other), code(&simulation, suspect)), (250, 250));
+}
+
+#[test]
+fn an_exchanger_that_is_out_of_step_with_everybody_rests() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..3 {
+        simulation.submit("a.example", MX, false, 10);
+    }
+    for _ in 0..2 {
+        let id = open_one(&mut simulation);
+        simulation.land(id, Some(out_of_step()), |_, _, _| None);
+        simulation.close(id);
+    }
+    assert_eq!(simulation.answers.len(), 3);
+    let later = simulation.submit("b.example", MX, false, 10);
+    assert_eq!(code(&simulation, later), 0, "nobody knocks");
 }
