@@ -46,6 +46,8 @@ struct FlightFindings {
     over: bool,
     /// The next session goes around what this one ran into.
     learned: bool,
+    /// Recipients of the flight, control recipients included.
+    named: u32,
     /// Refusals of the session before this flight.
     refused_before: u32,
     answered: u32,
@@ -58,12 +60,6 @@ struct FlightFindings {
     doubted: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Observation>,
     blocked: Option<Observation>,
-}
-
-impl FlightFindings {
-    fn count_unanswered(&self) -> usize {
-        self.unanswered.iter().map(|(_, jobs)| jobs.len()).sum()
-    }
 }
 
 /// Returns whether replies and commands did not fit together when a recipient was named.
@@ -114,9 +110,9 @@ impl<T> Destination<T> {
                 self.transaction_landed(planned, brought, &context, memory, &mut findings);
             }
         }
-        let named = flight.iter().map(PlannedTransaction::recipients).sum();
-        let held_back = self.is_held_back(id, named, landed.took);
-        let tarpit = self.pace(id, named, landed.took, &findings, now);
+        findings.named = flight.iter().map(PlannedTransaction::recipients).sum();
+        let held_back = self.is_held_back(id, findings.named, landed.took);
+        let tarpit = self.pace(id, landed.took, &findings, now);
         let punished = held_back || tarpit || findings.over;
         let before = findings.refused_before;
         findings.smaller_sessions |= self.learn_refusals(id, before, punished, now);
@@ -245,7 +241,6 @@ impl<T> Destination<T> {
     fn pace(
         &mut self,
         id: SessionId,
-        named: u32,
         took: Duration,
         findings: &FlightFindings,
         now: SystemTime,
@@ -255,7 +250,8 @@ impl<T> Destination<T> {
         let taken = session.taken;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         lane.limits.pass(taken);
-        let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
+        let named = usize::try_from(findings.named).unwrap_or(usize::MAX);
+        let tarpit = lane.reply_time.observe(named, took);
         if let Some(limit) = &findings.rate_limit {
             lane.rate_limit = Some(limit.clone());
             // What was named before the pause began says nothing new.
@@ -306,14 +302,13 @@ impl<T> Destination<T> {
             // many (Postfix, `smtpd_recipient_overshoot_limit`, `smtpd_hard_error_limit`).
             return;
         }
-        let is_lone =
-            answered == 0 && findings.count_unanswered() <= 1 && is_out_of_step(&why.answer);
+        let is_lone = answered == 0 && findings.named == 1 && is_out_of_step(&why.answer);
         self.blame_first(findings, &why, is_lone, memory);
         self.pool.trouble(now);
         if answered == 0 {
             // Its connection may linger: the server counts it until it is gone.
             self.retire(id);
-            let is_spared = self.spares_the_others(&exchanger, &why, is_lone, findings);
+            let is_spared = self.spares_the_others(&exchanger, &why, findings);
             // Back first, so that those who cannot wait are told.
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             if !is_spared {
@@ -332,13 +327,13 @@ impl<T> Destination<T> {
         &mut self,
         exchanger: &DomainName,
         why: &Observation,
-        is_lone: bool,
         findings: &mut FlightFindings,
     ) -> bool {
         let RecipientAnswer::NoReply { stage, reason } = &why.answer else { return false };
-        let is_sudden = matches!(reason, NoReply::Closed | NoReply::Timeout | NoReply::Protocol(_));
-        let is_at_recipient = *stage == Stage::Rcpt && is_sudden;
-        let may_spare = is_at_recipient && (is_lone || findings.count_unanswered() > 1);
+        let is_mute = matches!(reason, NoReply::Closed | NoReply::Timeout);
+        let is_at_recipient = *stage == Stage::Rcpt && is_mute;
+        let count: usize = findings.unanswered.iter().map(|(_, jobs)| jobs.len()).sum();
+        let may_spare = is_out_of_step(&why.answer) || (is_at_recipient && count > 1);
         let Some(lane) = self.lanes.get_mut(exchanger).filter(|_| may_spare) else { return false };
         if std::mem::replace(&mut lane.spared, true) {
             return false;

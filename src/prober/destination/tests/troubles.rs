@@ -179,6 +179,26 @@ fn the_others_of_a_flight_that_is_out_of_step_are_asked_at_once() {
 }
 
 #[test]
+fn a_recipient_beside_a_control_recipient_is_not_blamed_for_a_flight_out_of_step() {
+    let mut simulation = Simulation::new(Config::default());
+    let first = simulation.submit("a.example", MX, true, 10);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    simulation.ask(id);
+    simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, _| None);
+    let other = simulation.submit("b.example", MX, false, 10);
+    simulation.close(id);
+    let id = open_one(&mut simulation);
+    let Task::Flying(flight) = &simulation.sessions[&id].task else { panic!("it asks") };
+    assert_eq!(flight.len(), 2, "the other one and the control recipient");
+    simulation.land(id, Some(out_of_step()), |_, _, _| None);
+    assert!(simulation.answers.iter().all(|(token, _)| *token == first));
+    simulation.close(id);
+    simulation.serve();
+    assert_eq!(code(&simulation, other), 250);
+}
+
+#[test]
 fn an_exchanger_that_is_out_of_step_with_everybody_rests() {
     let mut simulation = Simulation::new(Config::default());
     for _ in 0..3 {
