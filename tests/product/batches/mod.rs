@@ -1,5 +1,6 @@
 //! `BatchService`, called by a real client over a socket.
 
+mod bounds;
 mod ends;
 mod intake;
 mod reading;
@@ -58,6 +59,14 @@ fn page(addresses: &[&str]) -> UploadBatchRequest {
 
 fn end(rows: i64) -> UploadBatchRequest {
     UploadBatchRequest { part: Some(Part::End(BatchEnd { rows })) }
+}
+
+/// A request for the rows from `first` on.
+fn append(batch: &Batch, first: i64, addresses: &[&str]) -> AppendBatchRowsRequest {
+    let row =
+        |address: &&str| BatchAddress { address: (*address).to_owned(), ..Default::default() };
+    let rows = addresses.iter().map(row).collect();
+    AppendBatchRowsRequest { batch_id: batch.batch_id.clone(), first_row: first, rows }
 }
 
 /// The whole list in one page.

@@ -1,5 +1,6 @@
 //! `mailvet list`, as a person runs it.
 
+mod begun_with;
 mod exclusion;
 mod files;
 mod formats;
