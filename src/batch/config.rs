@@ -25,8 +25,8 @@ pub struct Config {
     pub destination_percent: usize,
     /// Time one address may take before what is known is its answer. With 3 minutes and less the
     /// rows of a list are in as much of a hurry as single calls, and leave nothing to them. Default
-    /// 4 minutes: a server that delays its greeting and each of its replies is through by then, also
-    /// with others before it in the lane.
+    /// 4 minutes: a server that delays its greeting and each of its replies is through by then,
+    /// also with others before it in the lane.
     #[serde(with = "humantime_serde")]
     pub longest_address: Duration,
     /// Longest "not now" of a server that is waited out in its lane; what lasts longer waits on

@@ -5,7 +5,8 @@ use super::ListFileError;
 /// Beginnings of files that people give by mistake, what they are, and what to do.
 const KNOWN: [(&[u8], &str, &str); 14] = [
     (b"PK\x03\x04", "a spreadsheet or another ZIP file", SAVE_SHEET),
-    // A workbook that is encrypted is put into the container of the old ones (MS-OFFCRYPTO section 2.3).
+    // A workbook that is encrypted is put into the container of the old ones (MS-OFFCRYPTO section
+    // 2.3).
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         "an Excel or Office file that is old or has a password",
